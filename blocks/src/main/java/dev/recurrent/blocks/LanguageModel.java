@@ -1,0 +1,256 @@
+package dev.recurrent.blocks;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.djl.nn.core.Linear;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
+import dev.recurrent.blocks.mixer.MixerState;
+import dev.recurrent.blocks.mixer.SequenceMixer;
+import dev.recurrent.blocks.nn.Projection;
+import dev.recurrent.blocks.nn.RmsNorm;
+import dev.recurrent.blocks.nn.SizedBlock;
+import dev.recurrent.blocks.rule.Positions;
+import dev.recurrent.blocks.torch.Aten;
+import dev.recurrent.blocks.torch.Scalars;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A causal language model: token ids [B, T] → logits [B, T, vocabulary].
+ *
+ * <p>As a DJL Block it takes {@code [ids]} or {@code [ids, positions]} and returns {@code
+ * [logits]}; its typed methods carry a {@link ModelState} from call to call.
+ */
+public final class LanguageModel extends SizedBlock {
+
+    private final LanguageModelConfig config;
+    private final Parameter embedding;
+    private final List<ResidualBlock> layers = new ArrayList<>();
+    private final RmsNorm norm;
+    private final Projection head;
+
+    /**
+     * Constructs a model without parameter values yet.
+     *
+     * @param config what it is made of
+     */
+    public LanguageModel(LanguageModelConfig config) {
+        this.config = config;
+        long width = config.width();
+        embedding =
+                parameter(
+                        "embedding.weight",
+                        Parameter.Type.WEIGHT,
+                        config.initialization().embedding(width),
+                        config.vocabulary(),
+                        width);
+        for (LayerConfig layer : config.layers()) {
+            layers.add(
+                    addChildBlock(
+                            "layers." + layers.size(),
+                            new ResidualBlock(
+                                    width, layer, config.norm(), config.initialization())));
+        }
+        norm = addChildBlock("norm", new RmsNorm(width, config.norm()));
+        head =
+                config.tiedHead()
+                        ? null
+                        : addChildBlock(
+                                "lm_head",
+                                new Projection(
+                                        width,
+                                        config.vocabulary(),
+                                        false,
+                                        config.initialization().projection(width)));
+    }
+
+    /**
+     * What a pass returns.
+     *
+     * @param values logits [B, T, vocabulary] or hidden values [B, T, D]
+     * @param state what the next call needs
+     */
+    public record Output(NDArray values, ModelState state) {}
+
+    /**
+     * Computes the logits of every token.
+     *
+     * @param store the parameters' store
+     * @param ids int64 [B, T]
+     * @param positions [B, T]
+     * @param state of the tokens before, consumed; null for none
+     * @param training whether gradients are wanted
+     * @return logits [B, T, vocabulary] and the new state, in the manager of ids
+     * @throws IllegalArgumentException if an id is not in the vocabulary or shapes do not fit
+     */
+    public Output forward(
+            ParameterStore store,
+            NDArray ids,
+            Positions positions,
+            ModelState state,
+            boolean training) {
+        Output hidden = hidden(store, ids, positions, state, training);
+        NDArray logits = logits(store, hidden.values(), training);
+        hidden.values().close();
+        return new Output(logits, hidden.state());
+    }
+
+    /**
+     * Computes the normalised hidden values, the input of {@link #logits}. A caller that needs the
+     * logits of few tokens selects them in between.
+     *
+     * @param store the parameters' store
+     * @param ids int64 [B, T]
+     * @param positions [B, T]
+     * @param state of the tokens before, consumed; null for none
+     * @param training whether gradients are wanted
+     * @return hidden values [B, T, D] and the new state, in the manager of ids
+     * @throws IllegalArgumentException as {@link #forward}
+     */
+    public Output hidden(
+            ParameterStore store,
+            NDArray ids,
+            Positions positions,
+            ModelState state,
+            boolean training) {
+        try (NDScope scope = new NDScope()) {
+            scope.suppressNotUsedWarning();
+            check(ids, positions, state);
+            if (positions.isCompact()) {
+                return run(store, ids, positions, state, training);
+            }
+            NDArray ordered = positions.compact(ids);
+            Output output = run(store, ordered, positions.compacted(), state, training);
+            NDArray values = positions.expand(output.values()); // [B, T, D]
+            NDScope.unregister(values);
+            return new Output(values, output.state());
+        }
+    }
+
+    private Output run(
+            ParameterStore store,
+            NDArray ids,
+            Positions positions,
+            ModelState state,
+            boolean training) {
+        NDArray table = value(store, embedding, ids, training);
+        NDArray x = Aten.embedding(ids.getManager(), table, ids); // [B, T, D]
+        if (config.embeddingScale() != 1) {
+            x = x.mul(Scalars.of(config.embeddingScale()));
+        }
+        List<MixerState> states = new ArrayList<>(layers.size());
+        for (int i = 0; i < layers.size(); i++) {
+            MixerState seen = state == null ? null : state.layers().get(i);
+            SequenceMixer.Output output =
+                    layers.get(i).forward(store, x, positions, seen, training);
+            NDScope.unregister(output.state().arrays());
+            states.add(output.state());
+            x.close();
+            x = output.y();
+        }
+        NDArray hidden = norm.forward(store, x, training);
+        NDScope.unregister(hidden);
+        return new Output(hidden, new ModelState(states));
+    }
+
+    /**
+     * Applies the head.
+     *
+     * @param store the parameters' store
+     * @param hidden [..., D], as {@link #hidden} returns it
+     * @param training whether gradients are wanted
+     * @return logits [..., vocabulary]
+     */
+    public NDArray logits(ParameterStore store, NDArray hidden, boolean training) {
+        try (NDScope scope = new NDScope()) {
+            scope.suppressNotUsedWarning();
+            NDArray logits =
+                    head == null
+                            ? Linear.linear(hidden, value(store, embedding, hidden, training), null)
+                                    .singletonOrThrow()
+                            : head.forward(store, hidden, training);
+            if (config.softCap() > 0) {
+                NDArray cap = Scalars.of(config.softCap());
+                logits = logits.div(cap).tanh().mul(cap);
+            }
+            NDScope.unregister(logits);
+            return logits; // [..., vocabulary]
+        }
+    }
+
+    /** Returns what the model is made of. */
+    public LanguageModelConfig config() {
+        return config;
+    }
+
+    /** Returns the layers, from the embedding to the head. */
+    public List<ResidualBlock> layers() {
+        return List.copyOf(layers);
+    }
+
+    /**
+     * Returns the size of one row's state, in bytes, after a number of tokens.
+     *
+     * @param tokens how many tokens have been seen
+     * @return bytes
+     */
+    public long stateBytes(long tokens) {
+        return layers.stream().mapToLong(layer -> layer.mixer().stateBytes(tokens)).sum();
+    }
+
+    private void check(NDArray ids, Positions positions, ModelState state) {
+        Shape wanted = new Shape(positions.batch(), positions.length());
+        if (ids.getDataType() != DataType.INT64 || !ids.getShape().equals(wanted)) {
+            throw new IllegalArgumentException(
+                    "Token ids must be int64 "
+                            + wanted
+                            + " like their positions, not "
+                            + ids.getDataType()
+                            + ids.getShape());
+        }
+        long least = ids.min().getLong();
+        long greatest = ids.max().getLong();
+        if (least < 0 || greatest >= config.vocabulary()) {
+            throw new IllegalArgumentException(
+                    "Token id "
+                            + (least < 0 ? least : greatest)
+                            + " is not in the vocabulary [0, "
+                            + config.vocabulary()
+                            + ")");
+        }
+        if (state != null && state.layers().size() != layers.size()) {
+            throw new IllegalArgumentException(
+                    "A state of "
+                            + state.layers().size()
+                            + " layers was given to a model of "
+                            + layers.size());
+        }
+    }
+
+    @Override
+    protected NDList forwardInternal(
+            ParameterStore store,
+            NDList inputs,
+            boolean training,
+            PairList<String, Object> params) {
+        NDArray ids = inputs.get(0);
+        Positions positions =
+                inputs.size() > 1
+                        ? Positions.of(inputs.get(1))
+                        : Positions.range(
+                                ids.getManager(), ids.getShape().get(0), ids.getShape().get(1), 0);
+        Output output = forward(store, ids, positions, null, training);
+        output.state().close();
+        return new NDList(output.values());
+    }
+
+    @Override
+    public Shape[] getOutputShapes(Shape[] inputShapes) {
+        return new Shape[] {inputShapes[0].add(config.vocabulary())};
+    }
+}

@@ -1,0 +1,110 @@
+package dev.recurrent.blocks;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
+import dev.recurrent.blocks.mixer.MixerState;
+import dev.recurrent.blocks.mixer.SequenceMixer;
+import dev.recurrent.blocks.nn.GatedMlp;
+import dev.recurrent.blocks.nn.Initialization;
+import dev.recurrent.blocks.nn.NormConfig;
+import dev.recurrent.blocks.nn.RmsNorm;
+import dev.recurrent.blocks.nn.SizedBlock;
+import dev.recurrent.blocks.rule.Positions;
+
+/**
+ * One layer on the residual stream: x += mixer(norm(x)); x += mlp(norm(x)). With post-norms: x +=
+ * norm(mixer(x)); x += norm(mlp(x)).
+ */
+public final class ResidualBlock extends SizedBlock {
+
+    private final boolean postNorm;
+    private final RmsNorm mixerNorm;
+    private final SequenceMixer mixer;
+    private final RmsNorm mlpNorm;
+    private final GatedMlp mlp;
+
+    /**
+     * Constructs a layer.
+     *
+     * @param width D
+     * @param config its mixer and MLP
+     * @param norm how it normalises
+     * @param initialization how its weights start
+     */
+    public ResidualBlock(
+            long width, LayerConfig config, NormConfig norm, Initialization initialization) {
+        postNorm = config.postNorm();
+        mixerNorm = addChildBlock("mixer_norm", new RmsNorm(width, norm));
+        mixer = addChildBlock("mixer", config.mixer().create(width, initialization));
+        boolean hasMlp = config.mlp() != null;
+        mlpNorm = hasMlp ? addChildBlock("mlp_norm", new RmsNorm(width, norm)) : null;
+        mlp =
+                hasMlp
+                        ? addChildBlock("mlp", new GatedMlp(width, config.mlp(), initialization))
+                        : null;
+    }
+
+    /**
+     * Passes the residual stream through the layer.
+     *
+     * @param store the parameters' store
+     * @param x [B, T, D]
+     * @param positions [B, T]
+     * @param state of the tokens before, consumed; null for none
+     * @param training whether gradients are wanted
+     * @return [B, T, D] and the new state
+     */
+    public SequenceMixer.Output forward(
+            ParameterStore store,
+            NDArray x,
+            Positions positions,
+            MixerState state,
+            boolean training) {
+        try (NDScope scope = new NDScope()) {
+            scope.suppressNotUsedWarning();
+            NDArray input = postNorm ? x : mixerNorm.forward(store, x, training);
+            SequenceMixer.Output mixed = mixer.forward(store, input, positions, state, training);
+            NDScope.unregister(mixed.state().arrays());
+            NDArray y = add(store, x, mixed.y(), mixerNorm, training); // [B, T, D]
+            if (mlp != null) {
+                NDArray hidden = postNorm ? y : mlpNorm.forward(store, y, training);
+                y = add(store, y, mlp.forward(store, hidden, training), mlpNorm, training);
+            }
+            NDScope.unregister(y);
+            return new SequenceMixer.Output(y, mixed.state());
+        }
+    }
+
+    private NDArray add(
+            ParameterStore store, NDArray x, NDArray update, RmsNorm norm, boolean training) {
+        return x.add(postNorm ? norm.forward(store, update, training) : update);
+    }
+
+    /** Returns the layer's mixer. */
+    public SequenceMixer mixer() {
+        return mixer;
+    }
+
+    @Override
+    protected NDList forwardInternal(
+            ParameterStore store,
+            NDList inputs,
+            boolean training,
+            PairList<String, Object> params) {
+        NDArray x = single(inputs);
+        Positions positions =
+                Positions.range(x.getManager(), x.getShape().get(0), x.getShape().get(1), 0);
+        SequenceMixer.Output output = forward(store, x, positions, null, training);
+        output.state().close();
+        return new NDList(output.y());
+    }
+
+    @Override
+    public Shape[] getOutputShapes(Shape[] inputShapes) {
+        return inputShapes;
+    }
+}

@@ -1,0 +1,79 @@
+package dev.recurrent.blocks.nn;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
+
+/**
+ * The gated MLP: down(act(gate x) · up x). SwiGLU and GeGLU are its two forms (arXiv 2002.05202).
+ */
+public final class GatedMlp extends SizedBlock {
+
+    private final Activation activation;
+    private final Projection gate;
+    private final Projection up;
+    private final Projection down;
+
+    /**
+     * Constructs an MLP.
+     *
+     * @param width D
+     * @param config its inner width and activation
+     * @param initialization how its weights start
+     */
+    public GatedMlp(long width, MlpConfig config, Initialization initialization) {
+        long hidden = config.hidden();
+        activation = config.activation();
+        gate =
+                addChildBlock(
+                        "gate_proj",
+                        new Projection(
+                                width, hidden, config.bias(), initialization.projection(width)));
+        up =
+                addChildBlock(
+                        "up_proj",
+                        new Projection(
+                                width, hidden, config.bias(), initialization.projection(width)));
+        down =
+                addChildBlock(
+                        "down_proj",
+                        new Projection(
+                                hidden, width, config.bias(), initialization.output(hidden)));
+    }
+
+    /**
+     * Applies the MLP to every token.
+     *
+     * @param store the parameters' store
+     * @param x [B, T, D]
+     * @param training whether gradients are wanted
+     * @return [B, T, D]
+     */
+    public NDArray forward(ParameterStore store, NDArray x, boolean training) {
+        try (NDScope scope = new NDScope()) {
+            scope.suppressNotUsedWarning();
+            NDArray gated = activation.apply(gate.forward(store, x, training));
+            NDArray hidden = gated.mul(up.forward(store, x, training)); // [B, T, hidden]
+            NDArray y = down.forward(store, hidden, training); // [B, T, D]
+            NDScope.unregister(y);
+            return y;
+        }
+    }
+
+    @Override
+    protected NDList forwardInternal(
+            ParameterStore store,
+            NDList inputs,
+            boolean training,
+            PairList<String, Object> params) {
+        return new NDList(forward(store, single(inputs), training));
+    }
+
+    @Override
+    public Shape[] getOutputShapes(Shape[] inputShapes) {
+        return inputShapes;
+    }
+}

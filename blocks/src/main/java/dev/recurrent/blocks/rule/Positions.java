@@ -1,0 +1,356 @@
+package dev.recurrent.blocks.rule;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.Supplier;
+
+/**
+ * Where every token of a batch stands in its document: one int64 tensor [B, T].
+ *
+ * <p>0 starts a document: state, convolution and attention are cut there. −1 is padding: it changes
+ * no state and no other token's output. Every other value is one more than that of the token before
+ * it in the row, padding not counted; the first token of a row may have any value, which continues
+ * a document from a state.
+ *
+ * <p>What layers derive from positions (masks, rotations) is computed once and kept here, so an
+ * instance serves one pass through a model. It lives in the manager it was made with.
+ */
+public final class Positions {
+
+    /** The position of padding. */
+    public static final long PADDING = -1;
+
+    private final NDManager manager;
+    private final long batch;
+    private final long length;
+    private final long start;
+    private final long[] values;
+    private final Layout layout;
+    private final Map<Object, NDArray> derived = new HashMap<>();
+
+    /** What a look at the values on the host tells once, so that no rule has to look again. */
+    private record Layout(
+            boolean padded,
+            boolean compact,
+            boolean startsFresh,
+            boolean resetsAtStart,
+            boolean resetsInside,
+            long last,
+            long[] realLengths) {}
+
+    private Positions(NDManager manager, long batch, long length, long start, long[] values) {
+        this.manager = manager;
+        this.batch = batch;
+        this.length = length;
+        this.start = start;
+        this.values = values;
+        this.layout = values == null ? ofRange(batch, length, start) : inspect();
+    }
+
+    /**
+     * Rows without padding that all stand at the same place of one document.
+     *
+     * @param manager where derived tensors will live
+     * @param batch B
+     * @param length T
+     * @param start the position of the first token; 0 starts a document
+     * @return the positions start, start + 1, …
+     */
+    public static Positions range(NDManager manager, long batch, long length, long start) {
+        if (start < 0 || length < 1 || batch < 1) {
+            throw new IllegalArgumentException(
+                    "Positions need batch >= 1, length >= 1 and start >= 0, not batch "
+                            + batch
+                            + ", length "
+                            + length
+                            + ", start "
+                            + start);
+        }
+        return new Positions(manager, batch, length, start, null);
+    }
+
+    /**
+     * Positions given as a tensor, which is read back to the host once.
+     *
+     * @param positions [B, T], int64
+     * @return the positions
+     * @throws IllegalArgumentException if the tensor is not int64 [B, T], or a value neither starts
+     *     a document, nor is padding, nor follows the one before it
+     */
+    public static Positions of(NDArray positions) {
+        if (positions.getDataType() != DataType.INT64 || positions.getShape().dimension() != 2) {
+            throw new IllegalArgumentException(
+                    "Positions must be int64 [B, T], not "
+                            + positions.getDataType()
+                            + positions.getShape());
+        }
+        return of(
+                positions.getManager(),
+                positions.getShape().get(0),
+                positions.getShape().get(1),
+                positions.toLongArray());
+    }
+
+    /**
+     * Positions given as values.
+     *
+     * @param manager where derived tensors will live
+     * @param batch B
+     * @param length T
+     * @param values B·T values, row by row
+     * @return the positions
+     * @throws IllegalArgumentException as {@link #of(NDArray)}
+     */
+    public static Positions of(NDManager manager, long batch, long length, long[] values) {
+        if (values.length != batch * length) {
+            throw new IllegalArgumentException(
+                    values.length + " positions do not fill [" + batch + ", " + length + "]");
+        }
+        return new Positions(manager, batch, length, -1, values.clone());
+    }
+
+    private static Layout ofRange(long batch, long length, long start) {
+        long[] lengths = new long[Math.toIntExact(batch)];
+        Arrays.fill(lengths, length);
+        return new Layout(false, true, start == 0, start == 0, false, start + length - 1, lengths);
+    }
+
+    private Layout inspect() {
+        boolean padded = false;
+        boolean compact = true;
+        boolean startsFresh = true;
+        boolean resetsAtStart = false;
+        boolean resetsInside = false;
+        long last = 0;
+        long[] lengths = new long[Math.toIntExact(batch)];
+        for (int row = 0; row < batch; row++) {
+            long previous = PADDING;
+            int real = 0;
+            for (int t = 0; t < length; t++) {
+                long position = values[Math.toIntExact(row * length + t)];
+                if (position == PADDING) {
+                    padded = true;
+                    continue;
+                }
+                check(row, t, position, previous, real);
+                compact &= real == t;
+                if (real == 0) {
+                    startsFresh &= position == 0;
+                    resetsAtStart |= position == 0;
+                } else {
+                    resetsInside |= position == 0;
+                }
+                previous = position;
+                last = Math.max(last, position);
+                real++;
+            }
+            startsFresh &= real > 0;
+            lengths[row] = real;
+        }
+        return new Layout(padded, compact, startsFresh, resetsAtStart, resetsInside, last, lengths);
+    }
+
+    private static void check(int row, int t, long position, long previous, int real) {
+        boolean follows = real == 0 ? position >= 0 : position == previous + 1;
+        if (position != 0 && !follows) {
+            throw new IllegalArgumentException(
+                    "Position "
+                            + position
+                            + " in row "
+                            + row
+                            + ", column "
+                            + t
+                            + " must be -1 (padding), 0 (a new document)"
+                            + (real == 0 ? " or greater" : " or " + (previous + 1)));
+        }
+    }
+
+    /** Returns B. */
+    public long batch() {
+        return batch;
+    }
+
+    /** Returns T. */
+    public long length() {
+        return length;
+    }
+
+    /** Returns the greatest position. */
+    public long last() {
+        return layout.last;
+    }
+
+    /** Returns whether some token is padding. */
+    public boolean isPadded() {
+        return layout.padded;
+    }
+
+    /** Returns whether padding, if any, stands only at the ends of rows. */
+    public boolean isCompact() {
+        return layout.compact;
+    }
+
+    /** Returns whether every row begins with a document, so that no state is looked at. */
+    public boolean startsFresh() {
+        return layout.startsFresh;
+    }
+
+    /**
+     * Returns whether a document starts where a state could still be seen: inside a row, or at the
+     * first token of some rows but not of all.
+     */
+    public boolean hasResets() {
+        return layout.resetsInside || (layout.resetsAtStart && !layout.startsFresh);
+    }
+
+    /** Returns whether there is neither padding nor a reset, so that no mask is needed. */
+    public boolean isPlain() {
+        return !layout.padded && !hasResets();
+    }
+
+    /** Returns the manager that derived tensors live in. */
+    public NDManager manager() {
+        return manager;
+    }
+
+    /** Returns the positions, int64 [B, T]. */
+    public NDArray array() {
+        return derive("positions", this::createArray);
+    }
+
+    /** Returns how many tokens of each row are not padding, int64 [B]. */
+    public NDArray realLengths() {
+        return derive("realLengths", () -> manager.create(layout.realLengths));
+    }
+
+    /** Returns 1 where there is a token and 0 where there is padding, float32 [B, T]. */
+    public NDArray real() {
+        return derive("real", () -> array().gte(0L).toType(DataType.FLOAT32, false));
+    }
+
+    /** Returns 0 where a document starts and 1 elsewhere, float32 [B, T]. */
+    public NDArray continues() {
+        return derive("continues", () -> array().neq(0L).toType(DataType.FLOAT32, false));
+    }
+
+    /**
+     * Returns the number of documents that started in the row up to and including each token, int64
+     * [B, T]; tokens with 0 continue the state.
+     */
+    public NDArray documents() {
+        return derive("documents", () -> array().eq(0L).toType(DataType.INT64, false).cumSum(1));
+    }
+
+    /**
+     * Returns a tensor that depends on the positions alone, made at the first call with its key.
+     *
+     * @param key what the tensor is, equal for equal tensors: a record or a list of constants
+     * @param supplier makes the tensor
+     * @return the tensor; it belongs to this instance and must not be changed or closed
+     */
+    public NDArray derive(Object key, Supplier<NDArray> supplier) {
+        NDArray known = derived.get(key);
+        if (known != null) {
+            return known;
+        }
+        NDArray made;
+        try (NDScope scope = new NDScope()) {
+            scope.suppressNotUsedWarning();
+            made = supplier.get();
+            NDScope.unregister(made);
+        }
+        made.attach(manager);
+        derived.put(key, made);
+        return made;
+    }
+
+    /**
+     * Returns the same tokens with each row's padding brought to its end.
+     *
+     * @return this if {@link #isCompact()}
+     */
+    public Positions compacted() {
+        if (layout.compact) {
+            return this;
+        }
+        long[] moved = new long[values.length];
+        long[] order = order();
+        for (int i = 0; i < moved.length; i++) {
+            int row = (int) (i / length);
+            moved[i] = values[Math.toIntExact(row * length + order[i])];
+        }
+        return of(manager, batch, length, moved);
+    }
+
+    /**
+     * Moves the columns of a tensor as {@link #compacted()} moves the tokens.
+     *
+     * @param array [B, T, …]
+     * @return the moved tensor
+     */
+    public NDArray compact(NDArray array) {
+        return gather(array, derive("order", () -> indices(order())));
+    }
+
+    /**
+     * Undoes {@link #compact}.
+     *
+     * @param array [B, T, …] in the order of {@link #compacted()}
+     * @return the tensor in the order of this instance
+     */
+    public NDArray expand(NDArray array) {
+        return gather(array, derive("inverse", () -> indices(inverse(order()))));
+    }
+
+    private NDArray gather(NDArray array, NDArray index) {
+        Shape shape = array.getShape();
+        long[] broadcast = new long[shape.dimension()];
+        Arrays.fill(broadcast, 1);
+        broadcast[0] = batch;
+        broadcast[1] = length;
+        return array.gather(index.reshape(broadcast).broadcast(shape), 1); // [B, T, …]
+    }
+
+    private NDArray indices(long[] columns) {
+        return manager.create(columns, new Shape(batch, length));
+    }
+
+    /** For every place in the compacted rows, the column the token comes from. */
+    private long[] order() {
+        long[] order = new long[values.length];
+        int width = Math.toIntExact(length);
+        for (int row = 0; row < batch; row++) {
+            int real = row * width;
+            int padding = row * width + Math.toIntExact(layout.realLengths[row]);
+            for (int t = 0; t < width; t++) {
+                boolean isPadding = values[row * width + t] == PADDING;
+                order[isPadding ? padding++ : real++] = t;
+            }
+        }
+        return order;
+    }
+
+    private long[] inverse(long[] order) {
+        long[] inverse = new long[order.length];
+        int width = Math.toIntExact(length);
+        for (int i = 0; i < order.length; i++) {
+            int row = i / width;
+            inverse[row * width + Math.toIntExact(order[i])] = i % width;
+        }
+        return inverse;
+    }
+
+    private NDArray createArray() {
+        if (values != null) {
+            return manager.create(values, new Shape(batch, length));
+        }
+        NDArray row = manager.arange((int) start, (int) (start + length), 1, DataType.INT64); // [T]
+        return row.reshape(1, length).broadcast(batch, length);
+    }
+}

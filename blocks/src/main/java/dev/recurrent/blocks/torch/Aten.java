@@ -1,0 +1,125 @@
+package dev.recurrent.blocks.torch;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+
+/**
+ * The ATen operators and short compositions that several rules and blocks share, typed. All are
+ * recorded by autograd; results live in the manager of the first tensor unless one is named.
+ */
+public final class Aten {
+
+    /** √(2/π), of the tanh form of GELU. */
+    private static final double GELU_SCALE = Math.sqrt(2 / Math.PI);
+
+    private static final double GELU_CUBIC = 0.044715;
+
+    private Aten() {}
+
+    /** x·σ(x). */
+    public static NDArray silu(NDArray x) {
+        return unary("aten::silu", x);
+    }
+
+    /** σ(x). */
+    public static NDArray sigmoid(NDArray x) {
+        return unary("aten::sigmoid", x);
+    }
+
+    /** max(x, 0). */
+    public static NDArray relu(NDArray x) {
+        return unary("aten::relu", x);
+    }
+
+    /** 1/√x. */
+    public static NDArray rsqrt(NDArray x) {
+        return unary("aten::rsqrt", x);
+    }
+
+    /** log(1 + eˣ), through log σ(−x), which stays finite. */
+    public static NDArray softplus(NDArray x) {
+        return unary("aten::log_sigmoid", x.neg()).neg();
+    }
+
+    /** exp(x) for x &lt; 0, x + 1 above. */
+    public static NDArray eluPlusOne(NDArray x) {
+        return relu(x).add(x.minimum(Scalars.of(0)).exp());
+    }
+
+    /**
+     * GELU in its tanh form, ½x(1 + tanh(√(2/π)(x + 0.044715x³))), written as x·σ(2√(2/π)(…)),
+     * which is the same function.
+     */
+    public static NDArray geluTanh(NDArray x) {
+        NDArray inner =
+                x.mul(x)
+                        .mul(Scalars.of(2 * GELU_SCALE * GELU_CUBIC))
+                        .add(Scalars.of(2 * GELU_SCALE));
+        return sigmoid(inner.mul(x)).mul(x);
+    }
+
+    /**
+     * Looks rows up in a table.
+     *
+     * @param manager owner of the result (not the table's, where it would leak)
+     * @param table [rows, D]
+     * @param ids int64 [...]
+     * @return [..., D]
+     */
+    public static NDArray embedding(NDManager manager, NDArray table, NDArray ids) {
+        // embedding(Tensor weight, Tensor indices, SymInt padding_idx, bool, bool sparse)
+        return Torch.call(manager, "aten::embedding", table, ids, -1, false, false);
+    }
+
+    /**
+     * Solves (I + L)·X = R for X, where L is strictly lower triangular.
+     *
+     * @param lower [..., C, C]; its diagonal and what is above are not read
+     * @param right R [..., C, n]
+     * @return X [..., C, n]
+     */
+    public static NDArray solveUnitLower(NDArray lower, NDArray right) {
+        // linalg_solve_triangular(Tensor A, Tensor B, *, bool upper, bool left, bool unitriangular)
+        return Torch.call(
+                right.getManager(),
+                "aten::linalg_solve_triangular",
+                lower,
+                right,
+                false,
+                true,
+                true);
+    }
+
+    /**
+     * Softmax attention by PyTorch's fused kernels.
+     *
+     * @param q [B, H, T, K]
+     * @param k [B, H, S, K]
+     * @param v [B, H, S, V]
+     * @param mask bool, true = may look, or added to the scores; broadcasts to [B, H, T, S]; null
+     *     for none
+     * @param causal whether token t sees keys 0..t only; not together with a mask
+     * @param scale what scores are multiplied by
+     * @return [B, H, T, V]
+     */
+    public static NDArray attention(
+            NDArray q, NDArray k, NDArray v, NDArray mask, boolean causal, double scale) {
+        // scaled_dot_product_attention(q, k, v, Tensor? mask, float dropout, bool is_causal,
+        //     *, float? scale, bool enable_gqa)
+        return Torch.call(
+                q.getManager(),
+                "aten::scaled_dot_product_attention",
+                q,
+                k,
+                v,
+                Torch.some(mask),
+                0.0,
+                causal,
+                Torch.some(scale),
+                false);
+    }
+
+    private static NDArray unary(String operator, NDArray x) {
+        return Torch.call(x.getManager(), operator, x);
+    }
+}

@@ -1,0 +1,41 @@
+package dev.recurrent.blocks.torch;
+
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Constants as tensors of no dimensions, made once.
+ *
+ * <p>{@code x.mul(0.5f)} builds a tensor on {@code x}'s device at each call. A CPU tensor of no
+ * dimensions serves operands on any device (PyTorch passes its value with the kernel) and of any
+ * floating type (it does not promote).
+ */
+public final class Scalars {
+
+    private static final NDManager MANAGER =
+            Engine.getEngine("PyTorch").newBaseManager(ai.djl.Device.cpu());
+    private static final Map<Double, NDArray> CONSTANTS = new ConcurrentHashMap<>();
+
+    private Scalars() {}
+
+    /**
+     * Returns a constant. It must not be closed, changed or used as the first operand (results
+     * belong to the first operand's manager, and this one lives as long as the process).
+     *
+     * @param value the value
+     * @return a float32 tensor of shape ()
+     */
+    public static NDArray of(double value) {
+        return CONSTANTS.computeIfAbsent(value, Scalars::create);
+    }
+
+    private static NDArray create(double value) {
+        NDArray array = MANAGER.create((float) value);
+        NDScope.unregister(array);
+        return array;
+    }
+}

@@ -1,0 +1,270 @@
+package dev.recurrent.blocks.torch;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import com.sun.jna.Native;
+import com.sun.jna.Pointer;
+import java.util.Arrays;
+import java.util.stream.Collectors;
+
+/**
+ * Calls ATen operators by name through PyTorch's dispatcher, so that autograd records them, and
+ * reaches the memory under an {@link NDArray}.
+ *
+ * <p>Arguments are given in the operator's schema order, every one of them, as Java values:
+ *
+ * <ul>
+ *   <li>{@link NDArray} for {@code Tensor}
+ *   <li>{@link Integer} or {@link Long} for {@code int} and {@code SymInt}
+ *   <li>{@link Double} for {@code float}
+ *   <li>{@link Boolean} for {@code bool}
+ *   <li>{@link ScalarType} for {@code ScalarType}
+ *   <li>{@code null} for an absent optional, {@link #some} for a present one
+ * </ul>
+ *
+ * Operators with {@code Scalar}, {@code str} or list arguments cannot be called this way in the
+ * libtorch that DJL 0.35.1 ships: choose operators without them.
+ */
+public final class Torch {
+
+    private static final int CPU = 0;
+    private static final int CUDA = 1;
+
+    private Torch() {}
+
+    /** A present optional argument. */
+    private record Some(Object value) {}
+
+    /**
+     * Marks an argument as a present value of an optional parameter.
+     *
+     * @param value the value, or null for an absent one
+     * @return the argument to pass
+     */
+    public static Object some(Object value) {
+        return value == null ? null : new Some(value);
+    }
+
+    /**
+     * Calls an operator that returns one tensor.
+     *
+     * @param manager the manager that will own the result
+     * @param operator the qualified name, with its overload if it is not the default one, such as
+     *     {@code aten::linear} or {@code aten::to.dtype}
+     * @param arguments all arguments in schema order
+     * @return the result
+     * @throws TorchException if libtorch refuses the call
+     */
+    public static NDArray call(NDManager manager, String operator, Object... arguments) {
+        return callAll(manager, operator, 1, arguments)[0];
+    }
+
+    /**
+     * Calls an operator that returns several tensors.
+     *
+     * @param manager the manager that will own the results
+     * @param operator as in {@link #call}
+     * @param results how many tensors the operator returns
+     * @param arguments all arguments in schema order
+     * @return the results
+     * @throws TorchException if libtorch refuses the call
+     */
+    public static NDArray[] callAll(
+            NDManager manager, String operator, int results, Object... arguments) {
+        long[] stack = new long[Math.max(arguments.length, results)];
+        for (int i = 0; i < arguments.length; i++) {
+            stack[i] = encode(arguments[i]);
+        }
+        LibTorch.Operator name = LibTorch.operator(operator);
+        if (LibTorch.aoti_torch_call_dispatcher(name.base(), name.overload(), stack) != 0) {
+            throw new TorchException(describe(operator, arguments) + " failed");
+        }
+        NDArray[] tensors = new NDArray[results];
+        for (int i = 0; i < results; i++) {
+            tensors[i] = wrap(manager, stack[i]);
+        }
+        return tensors;
+    }
+
+    /**
+     * Converts to another element type, recorded by autograd.
+     *
+     * @param array any tensor
+     * @param type the wanted type
+     * @return the same tensor if it has that type, else a converted copy in its manager
+     * @throws TorchException if libtorch refuses the call
+     */
+    public static NDArray cast(NDArray array, ScalarType type) {
+        if (typeOf(array) == type) {
+            return array;
+        }
+        // to.dtype(Tensor self, ScalarType dtype, bool non_blocking, bool copy, MemoryFormat?)
+        return call(array.getManager(), "aten::to.dtype", array, type, false, false, null);
+    }
+
+    /**
+     * Returns the element type of a tensor, also where {@link NDArray#getDataType} does not know
+     * it.
+     *
+     * @param array any tensor
+     * @return its element type
+     * @throws TorchException if the type has no name here
+     */
+    public static ScalarType typeOf(NDArray array) {
+        int[] dtype = new int[1];
+        check(LibTorch.aoti_torch_get_dtype(handle(array), dtype), "aoti_torch_get_dtype");
+        return ScalarType.of(dtype[0]);
+    }
+
+    /**
+     * Creates a tensor with undefined contents.
+     *
+     * @param manager the manager that will own it
+     * @param shape its shape
+     * @param type its element type
+     * @param device CPU or a CUDA device
+     * @return the tensor
+     * @throws TorchException if the memory cannot be had
+     */
+    public static NDArray empty(NDManager manager, Shape shape, ScalarType type, Device device) {
+        long[] sizes = shape.getShape();
+        long[] tensor = new long[1];
+        int status =
+                LibTorch.aoti_torch_empty_strided(
+                        sizes.length,
+                        sizes,
+                        rowMajorStrides(sizes),
+                        type.code(),
+                        device.isGpu() ? CUDA : CPU,
+                        device.isGpu() ? device.getDeviceId() : 0,
+                        tensor);
+        if (status != 0) {
+            throw new TorchException(
+                    "Cannot allocate " + type + shape + " on " + device + ": out of memory?");
+        }
+        return wrap(manager, tensor[0]);
+    }
+
+    /**
+     * Views host memory as a CPU tensor without copying. The memory must outlive the tensor.
+     *
+     * @param manager the manager that will own the tensor, not the memory
+     * @param address where the first element lies
+     * @param shape the tensor's shape, row-major
+     * @param type the element type
+     * @return the view
+     * @throws TorchException if libtorch refuses the call
+     */
+    public static NDArray fromMemory(
+            NDManager manager, long address, Shape shape, ScalarType type) {
+        long[] sizes = shape.getShape();
+        long[] tensor = new long[1];
+        check(
+                LibTorch.aoti_torch_create_tensor_from_blob(
+                        address,
+                        sizes.length,
+                        sizes,
+                        rowMajorStrides(sizes),
+                        0,
+                        type.code(),
+                        CPU,
+                        0,
+                        tensor),
+                "aoti_torch_create_tensor_from_blob");
+        return wrap(manager, tensor[0]);
+    }
+
+    /**
+     * Copies {@code source} into {@code target} in place, converting type and device.
+     *
+     * @param target the tensor to overwrite
+     * @param source a tensor of a shape that broadcasts to the target's
+     * @throws TorchException if libtorch refuses the call
+     */
+    public static void copyInto(NDArray target, NDArray source) {
+        call(target.getManager(), "aten::copy_", target, source, false).close();
+    }
+
+    /**
+     * Returns the address of a tensor's first element, on the host or on its device.
+     *
+     * @param array a dense tensor
+     * @return the address
+     * @throws TorchException if libtorch refuses the call
+     */
+    public static long address(NDArray array) {
+        long[] pointer = new long[1];
+        check(LibTorch.aoti_torch_get_data_ptr(handle(array), pointer), "aoti_torch_get_data_ptr");
+        return pointer[0];
+    }
+
+    private static NDArray wrap(NDManager manager, long handle) {
+        return new PtNDArray((PtNDManager) manager, handle);
+    }
+
+    private static long handle(NDArray array) {
+        return ((PtNDArray) array).getHandle();
+    }
+
+    private static long encode(Object argument) {
+        if (argument == null) {
+            return 0;
+        } else if (argument instanceof NDArray array) {
+            long[] copy = new long[1];
+            check(
+                    LibTorch.aoti_torch_new_tensor_handle(handle(array), copy),
+                    "aoti_torch_new_tensor_handle");
+            return copy[0];
+        } else if (argument instanceof Integer || argument instanceof Long) {
+            return ((Number) argument).longValue();
+        } else if (argument instanceof Double number) {
+            return Double.doubleToRawLongBits(number);
+        } else if (argument instanceof Boolean flag) {
+            return flag ? 1 : 0;
+        } else if (argument instanceof ScalarType type) {
+            return type.code();
+        } else if (argument instanceof Some some) {
+            // The callee frees this cell.
+            long cell = Native.malloc(Long.BYTES);
+            new Pointer(cell).setLong(0, encode(some.value()));
+            return cell;
+        }
+        throw new IllegalArgumentException(
+                "An ATen argument cannot be a " + argument.getClass().getName());
+    }
+
+    private static long[] rowMajorStrides(long[] sizes) {
+        long[] strides = new long[sizes.length];
+        long stride = 1;
+        for (int i = sizes.length - 1; i >= 0; i--) {
+            strides[i] = stride;
+            stride *= Math.max(1, sizes[i]);
+        }
+        return strides;
+    }
+
+    private static void check(int status, String function) {
+        if (status != 0) {
+            throw new TorchException(function + " failed");
+        }
+    }
+
+    private static String describe(String operator, Object... arguments) {
+        return Arrays.stream(arguments)
+                .map(Torch::describe)
+                .collect(Collectors.joining(", ", operator + "(", ")"));
+    }
+
+    private static String describe(Object argument) {
+        if (argument instanceof NDArray array) {
+            return typeOf(array) + array.getShape().toString() + "@" + array.getDevice();
+        } else if (argument instanceof Some some) {
+            return describe(some.value());
+        }
+        return String.valueOf(argument);
+    }
+}
