@@ -76,7 +76,7 @@ final class DeltaNetFormat implements ModelFormat {
     }
 
     @Override
-    public JsonObject write(LanguageModelConfig model) {
+    public JsonObject write(LanguageModelConfig model, long maxPositions) {
         JsonObject json = FlaKeys.write(model, TYPE);
         DeltaNetConfig mixer =
                 Unwritable.common(

@@ -55,7 +55,7 @@ final class GatedDeltaNetFormat implements ModelFormat {
     }
 
     @Override
-    public JsonObject write(LanguageModelConfig model) {
+    public JsonObject write(LanguageModelConfig model, long maxPositions) {
         JsonObject json = FlaKeys.write(model, TYPE);
         writeMixer(model, TYPE).asMap().forEach(json::add);
         return json;

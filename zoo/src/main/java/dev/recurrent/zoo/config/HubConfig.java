@@ -160,7 +160,7 @@ public record HubConfig(
         architectures.add(format().architecture());
         merged.add("architectures", architectures);
         merged.addProperty("model_type", modelType);
-        format().write(model).asMap().forEach(merged::add);
+        format().write(model, maxPositions).asMap().forEach(merged::add);
         merged.add("bos_token_id", id(tokens.bos()));
         merged.add("eos_token_id", ids(tokens.eos()));
         merged.add("pad_token_id", id(tokens.pad()));

@@ -46,7 +46,7 @@ final class HybridH2Format implements ModelFormat {
     }
 
     @Override
-    public JsonObject write(LanguageModelConfig model) {
+    public JsonObject write(LanguageModelConfig model, long maxPositions) {
         JsonObject json = FlaKeys.write(model, TYPE);
         GatedDeltaNetFormat.writeMixer(model, TYPE).asMap().forEach(json::add);
         Mamba2Config mamba =

@@ -113,7 +113,7 @@ final class Mamba2Format implements ModelFormat {
     }
 
     @Override
-    public JsonObject write(LanguageModelConfig model) {
+    public JsonObject write(LanguageModelConfig model, long maxPositions) {
         Unwritable.unless(
                 !model.norm().zeroCentred() && model.embeddingScale() == 1 && model.softCap() == 0,
                 TYPE,

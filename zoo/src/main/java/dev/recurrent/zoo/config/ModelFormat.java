@@ -40,9 +40,10 @@ sealed interface ModelFormat
     /**
      * Returns the keys that say what a model is.
      *
+     * @param maxPositions the length that it is trained at; 0 if nothing says so
      * @throws IllegalArgumentException if upstream has no words for it
      */
-    JsonObject write(LanguageModelConfig model);
+    JsonObject write(LanguageModelConfig model, long maxPositions);
 
     /** Returns the names of a model's weights. */
     NameMap names(LanguageModelConfig model);

@@ -98,7 +98,7 @@ final class OlmoHybridFormat implements ModelFormat {
     }
 
     @Override
-    public JsonObject write(LanguageModelConfig model) {
+    public JsonObject write(LanguageModelConfig model, long maxPositions) {
         Unwritable.unless(!model.norm().zeroCentred(), TYPE, "plain norms");
         Unwritable.unless(
                 model.layers().stream()

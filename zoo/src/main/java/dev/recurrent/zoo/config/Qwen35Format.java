@@ -105,7 +105,7 @@ final class Qwen35Format implements ModelFormat {
     }
 
     @Override
-    public JsonObject write(LanguageModelConfig model) {
+    public JsonObject write(LanguageModelConfig model, long maxPositions) {
         Unwritable.unless(
                 model.norm().zeroCentred()
                         && model.layers().stream().noneMatch(LayerConfig::postNorm),

@@ -14,6 +14,7 @@ import dev.recurrent.blocks.nn.MlpConfig;
 import dev.recurrent.blocks.nn.NormConfig;
 import dev.recurrent.zoo.naming.NameMap;
 import dev.recurrent.zoo.naming.RecurrentGemmaNames;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
@@ -25,7 +26,8 @@ import java.util.stream.IntStream;
  * <p>A window of W means W + 1 keys, as in google-deepmind/recurrentgemma and so in the released
  * weights. For the MQA Transformer's unbounded attention upstream has no key: {@code
  * global_attention}, which upstream ignores, says it, and the window beside it is the length that
- * the model was trained at.
+ * the model was trained at. The gates have as many blocks as there are heads, unless {@code
+ * num_gate_blocks}, our key as well, says otherwise.
  */
 final class RecurrentGemmaFormat implements ModelFormat {
 
@@ -35,6 +37,9 @@ final class RecurrentGemmaFormat implements ModelFormat {
     private static final String ATTENTION = "attention";
     private static final String WINDOW = "attention_window_size";
     private static final String GLOBAL = "global_attention";
+    private static final long DEFAULT_LENGTH = 8192;
+    private static final String GATE_BLOCKS = "num_gate_blocks";
+    private static final String HEADS = "num_attention_heads";
     private static final double ROTARY_FACTOR = 0.5;
 
     @Override
@@ -60,9 +65,7 @@ final class RecurrentGemmaFormat implements ModelFormat {
                 "hidden_activation",
                 "gelu_pytorch_tanh",
                 Map.of("gelu_pytorch_tanh", Activation.GELU_TANH));
-        Map<String, MixerConfig> mixers =
-                Map.of(RECURRENT, recurrent(keys, width), ATTENTION, attention(keys, width));
-        List<MixerConfig> cycle = cycle(keys, mixers);
+        List<MixerConfig> cycle = cycle(keys, width);
         MlpConfig mlp = mlp(keys, width);
         return new LanguageModelConfig(
                 width,
@@ -72,27 +75,23 @@ final class RecurrentGemmaFormat implements ModelFormat {
                         .mapToObj(i -> new LayerConfig(cycle.get(i % cycle.size()), mlp))
                         .toList(),
                 keys.flag("tie_word_embeddings", true),
-                embeddingScale(width),
+                EmbeddingScale.ofWidth(width),
                 keys.isNull("logits_soft_cap") ? 0 : keys.number("logits_soft_cap", 30),
                 Initialization.fanIn(depth));
     }
 
-    /** √D, rounded to bfloat16. */
-    static double embeddingScale(long width) {
-        int bits = Float.floatToRawIntBits((float) Math.sqrt(width));
-        int rounded = bits + 0x7fff + (bits >>> 16 & 1) & 0xffff0000;
-        return Float.intBitsToFloat(rounded);
-    }
-
-    private static List<MixerConfig> cycle(ConfigKeys keys, Map<String, MixerConfig> mixers)
-            throws ConfigException {
+    private static List<MixerConfig> cycle(ConfigKeys keys, long width) throws ConfigException {
         String key = keys.has("block_types") ? "block_types" : "_block_types";
         List<String> types =
                 keys.has(key) ? keys.texts(key) : List.of(RECURRENT, RECURRENT, ATTENTION);
-        if (types.isEmpty() || !mixers.keySet().containsAll(types)) {
+        if (types.isEmpty() || !List.of(RECURRENT, ATTENTION).containsAll(types)) {
             throw keys.wrong(key, "a list of " + RECURRENT + " and " + ATTENTION);
         }
-        return types.stream().map(mixers::get).toList();
+        RgLruConfig recurrent = types.contains(RECURRENT) ? recurrent(keys, width) : null;
+        AttentionConfig attention = types.contains(ATTENTION) ? attention(keys, width) : null;
+        List<MixerConfig> cycle = new ArrayList<>();
+        types.forEach(type -> cycle.add(type.equals(RECURRENT) ? recurrent : attention));
+        return cycle;
     }
 
     /** The key is twice the MLP's inner width. */
@@ -106,17 +105,19 @@ final class RecurrentGemmaFormat implements ModelFormat {
 
     private static RgLruConfig recurrent(ConfigKeys keys, long width) throws ConfigException {
         return new RgLruConfig(
-                keys.count("lru_width", width), heads(keys), keys.smallCount("conv1d_width", 4));
+                keys.count("lru_width", width),
+                keys.count(GATE_BLOCKS, heads(keys)),
+                keys.smallCount("conv1d_width", 4));
     }
 
     private static long heads(ConfigKeys keys) throws ConfigException {
-        return keys.count("num_attention_heads", 10);
+        return keys.count(HEADS, 10);
     }
 
     private static AttentionConfig attention(ConfigKeys keys, long width) throws ConfigException {
         long heads = heads(keys);
         if (width % heads != 0) {
-            throw keys.wrong("num_attention_heads", "a divisor of hidden_size " + width);
+            throw keys.wrong(HEADS, "a divisor of hidden_size " + width);
         }
         long headDim = width / heads;
         if (keys.count("head_dim", headDim) != headDim) {
@@ -138,10 +139,10 @@ final class RecurrentGemmaFormat implements ModelFormat {
     }
 
     @Override
-    public JsonObject write(LanguageModelConfig model) {
+    public JsonObject write(LanguageModelConfig model, long maxPositions) {
         Unwritable.unless(
                 model.norm().zeroCentred()
-                        && model.embeddingScale() == embeddingScale(model.width()),
+                        && model.embeddingScale() == EmbeddingScale.ofWidth(model.width()),
                 TYPE,
                 "zero-centred norms and embeddings times the square root of D");
         JsonObject json = new JsonObject();
@@ -155,7 +156,7 @@ final class RecurrentGemmaFormat implements ModelFormat {
         json.addProperty("tie_word_embeddings", model.tiedHead());
         json.add("block_types", blockTypes(model));
         writeRecurrent(json, model);
-        writeAttention(json, model);
+        writeAttention(json, model, maxPositions);
         return json;
     }
 
@@ -196,42 +197,38 @@ final class RecurrentGemmaFormat implements ModelFormat {
         }
         RgLruConfig mixer = Unwritable.common(mixers, m -> m, TYPE, "kind of recurrent layer");
         json.addProperty("lru_width", mixer.recurrenceWidth());
-        json.addProperty("num_attention_heads", mixer.gateBlocks());
+        json.addProperty(HEADS, mixer.gateBlocks());
         json.addProperty("conv1d_width", mixer.taps());
     }
 
-    private static void writeAttention(JsonObject json, LanguageModelConfig model) {
+    private static void writeAttention(
+            JsonObject json, LanguageModelConfig model, long maxPositions) {
         List<AttentionConfig> mixers = Unwritable.mixers(model, AttentionConfig.class);
         if (mixers.isEmpty()) {
             return;
         }
         AttentionConfig mixer = Unwritable.common(mixers, m -> m, TYPE, "kind of attention layer");
-        boolean heads =
-                !json.has("num_attention_heads")
-                        || json.get("num_attention_heads").getAsLong() == mixer.heads();
         Unwritable.unless(
-                heads && mixer.heads() * mixer.headDim() == model.width(),
-                TYPE,
-                "as many heads of D/H as gate blocks");
-        Unwritable.unless(
-                mixer.outputBias()
+                mixer.heads() * mixer.headDim() == model.width()
+                        && mixer.outputBias()
                         && mixer.queryKeyNorm() == QueryKeyNorm.NONE
                         && !mixer.outputGate()
                         && mixer.window() != 1
                         && mixer.rotaryDim() > 0,
                 TYPE,
-                "rotated attention with an output bias, without norms and gate");
-        json.addProperty("num_attention_heads", mixer.heads());
+                "rotated attention of heads D/H with an output bias, without norms and gate");
+        if (json.has(HEADS) && json.get(HEADS).getAsLong() != mixer.heads()) {
+            json.addProperty(GATE_BLOCKS, json.get(HEADS).getAsLong());
+        }
+        json.addProperty(HEADS, mixer.heads());
         json.addProperty("num_key_value_heads", mixer.keyValueHeads());
         json.addProperty("head_dim", mixer.headDim());
         json.addProperty("attention_bias", mixer.projectionBias());
         json.addProperty("rope_theta", mixer.rotaryTheta());
         RopeKeys.write(json, mixer.rotaryTheta(), (double) mixer.rotaryDim() / mixer.headDim());
-        if (mixer.window() == 0) {
-            json.addProperty(GLOBAL, true);
-        } else {
-            json.addProperty(WINDOW, mixer.window() - 1);
-        }
+        json.addProperty(GLOBAL, mixer.window() == 0);
+        long beyond = maxPositions > 0 ? maxPositions : DEFAULT_LENGTH;
+        json.addProperty(WINDOW, mixer.window() == 0 ? beyond : mixer.window() - 1);
     }
 
     @Override
