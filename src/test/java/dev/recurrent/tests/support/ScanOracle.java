@@ -139,6 +139,60 @@ public final class ScanOracle {
         return new double[][] {dx, da, adjoint};
     }
 
+    /**
+     * The state-space recurrence of Mamba-2, S_t = exp(dt·a)·S_{t−1} + B_t ⊗ dt·x_t, y_t = S_tᵀC_t
+     * + d·x_t, from S = 0; position 0 empties S, position −1 changes nothing.
+     *
+     * @param x [B, T, H, P]
+     * @param dt [B, T, H]
+     * @param a [H]
+     * @param keys B [B, T, G, N]
+     * @param queries C [B, T, G, N]
+     * @param d [H]
+     * @param positions B·T positions
+     * @param batch B
+     * @param groups G
+     * @return [B, T, H, P], zero at padding, and [B, H, N, P]
+     */
+    public static Result stateSpace(
+            double[] x,
+            double[] dt,
+            double[] a,
+            double[] keys,
+            double[] queries,
+            double[] d,
+            long[] positions,
+            int batch,
+            int groups) {
+        int heads = a.length;
+        int length = positions.length / batch;
+        int size = x.length / positions.length / heads;
+        int states = keys.length / positions.length / groups;
+        double[] y = new double[x.length];
+        double[] memory = new double[batch * heads * states * size];
+        for (int at = 0; at < dt.length; at++) {
+            int token = at / heads;
+            int head = at % heads;
+            if (positions[token] < 0) {
+                continue;
+            }
+            int matrix = (token / length * heads + head) * states * size;
+            double kept = positions[token] == 0 ? 0 : Math.exp(dt[at] * a[head]);
+            for (int p = 0; p < size; p++) {
+                y[at * size + p] = d[head] * x[at * size + p];
+            }
+            for (int n = 0; n < states; n++) {
+                int key = (token * groups + head / (heads / groups)) * states + n;
+                for (int p = 0; p < size; p++) {
+                    int cell = matrix + n * size + p;
+                    memory[cell] = kept * memory[cell] + keys[key] * dt[at] * x[at * size + p];
+                    y[at * size + p] += memory[cell] * queries[key];
+                }
+            }
+        }
+        return new Result(y, memory);
+    }
+
     /** Returns a tensor's elements. */
     public static double[] doubles(NDArray array) {
         if (array == null) {
