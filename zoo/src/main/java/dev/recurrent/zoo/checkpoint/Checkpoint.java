@@ -15,6 +15,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -181,8 +182,11 @@ public final class Checkpoint implements AutoCloseable {
                     info.file(),
                     name,
                     String.format(
+                            Locale.ROOT,
                             "rows %d to %d were asked for, but its shape is %s",
-                            firstRow, firstRow + rows, shape));
+                            firstRow,
+                            firstRow + rows,
+                            shape));
         }
         long offset = available == 0 ? 0 : info.bytes() / available * firstRow;
         Shape wanted = shape.dimension() == 0 ? shape : new Shape(rows).addAll(shape.slice(1));
@@ -237,7 +241,9 @@ public final class Checkpoint implements AutoCloseable {
     private synchronized void readDense(TensorInfo info, long offset, NDArray target)
             throws IOException, CheckpointException {
         if (buffer == null) {
-            buffer = new PieceBuffer();
+            buffer =
+                    new PieceBuffer(
+                            tensors.values().stream().mapToLong(TensorInfo::bytes).max().orElse(0));
         }
         FileChannel channel = channels.get(info.file());
         try {

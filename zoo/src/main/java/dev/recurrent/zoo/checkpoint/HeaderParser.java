@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -111,6 +112,7 @@ final class HeaderParser {
             if (bytes != offsets[1] - offsets[0]) {
                 throw json.broken(
                         String.format(
+                                Locale.ROOT,
                                 "data_offsets %s span %d bytes, but %s of shape %s takes %d",
                                 Arrays.toString(offsets),
                                 offsets[1] - offsets[0],

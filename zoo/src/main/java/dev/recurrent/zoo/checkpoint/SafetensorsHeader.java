@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
 
@@ -93,8 +94,11 @@ record SafetensorsHeader(SortedMap<String, TensorInfo> tensors, Map<String, Stri
                         file,
                         tensor.name(),
                         String.format(
+                                Locale.ROOT,
                                 "its data %s: it begins at offset %d and must begin at %d",
-                                fault, tensor.begin() - dataStart, position - dataStart));
+                                fault,
+                                tensor.begin() - dataStart,
+                                position - dataStart));
             }
             position = tensor.end();
             if (position > size) {
@@ -102,9 +106,11 @@ record SafetensorsHeader(SortedMap<String, TensorInfo> tensors, Map<String, Stri
                         file,
                         tensor.name(),
                         String.format(
+                                Locale.ROOT,
                                 "its data ends at offset %d, but the file holds %d bytes of data:"
                                         + " is the file truncated?",
-                                position - dataStart, size - dataStart));
+                                position - dataStart,
+                                size - dataStart));
             }
         }
         if (position < size) {

@@ -58,7 +58,8 @@ record SafetensorsLayout(List<Entry> entries) implements AtomicFiles.Content {
         while (header.hasRemaining()) {
             channel.write(header);
         }
-        PieceBuffer buffer = new PieceBuffer();
+        PieceBuffer buffer =
+                new PieceBuffer(entries.stream().mapToLong(Entry::bytes).max().orElse(0));
         for (Entry entry : entries) {
             for (NDArray part : entry.slices().parts()) {
                 try (NDManager scratch = part.getManager().newSubManager()) {
