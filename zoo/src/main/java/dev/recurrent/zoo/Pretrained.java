@@ -6,13 +6,17 @@ import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import dev.recurrent.blocks.LanguageModel;
+import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.zoo.checkpoint.Checkpoint;
 import dev.recurrent.zoo.checkpoint.CheckpointException;
+import dev.recurrent.zoo.checkpoint.CheckpointSaveException;
+import dev.recurrent.zoo.checkpoint.CheckpointWriter;
 import dev.recurrent.zoo.config.ConfigException;
 import dev.recurrent.zoo.config.HubConfig;
 import dev.recurrent.zoo.text.Tokenizer;
 import dev.recurrent.zoo.text.Tokenizers;
 import dev.recurrent.zoo.weights.WeightLoader;
+import dev.recurrent.zoo.weights.WeightWriter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -170,6 +174,36 @@ public final class Pretrained implements AutoCloseable {
             return Tokenizers.open(null, config.model().vocabulary());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        }
+    }
+
+    /**
+     * Saves the model as a Hugging Face directory, in files of up to 5 GB.
+     *
+     * @param target the folder, created if need be; an earlier model in it is replaced
+     * @param type of the weights in the file: FLOAT32, BFLOAT16 or FLOAT16
+     * @throws CheckpointSaveException if the weights cannot be saved; earlier ones are kept then
+     * @throws IOException if another file cannot be written
+     */
+    public void save(Path target, ScalarType type) throws IOException {
+        save(target, type, CheckpointWriter.DEFAULT_SHARD_BYTES);
+    }
+
+    /**
+     * Saves the model as a Hugging Face directory.
+     *
+     * @param target the folder, created if need be; an earlier model in it is replaced
+     * @param type of the weights in the file: FLOAT32, BFLOAT16 or FLOAT16
+     * @param maxShardBytes the size of a file of weights
+     * @throws CheckpointSaveException if the weights cannot be saved; earlier ones are kept then
+     * @throws IOException if another file cannot be written
+     */
+    public void save(Path target, ScalarType type, long maxShardBytes) throws IOException {
+        new WeightWriter(model, config.names())
+                .write(target, new CheckpointWriter(type, maxShardBytes));
+        ModelFolder.describe(target, config, type);
+        if (folder != null) {
+            ModelFolder.copyTokenizer(folder, target);
         }
     }
 

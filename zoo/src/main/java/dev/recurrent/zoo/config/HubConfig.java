@@ -170,9 +170,15 @@ public record HubConfig(
         return merged;
     }
 
-    /** Returns {@link #toJson()} as text. Infinity stands as a bare word, as Python writes it. */
-    public String toText() {
-        return GSON.toJson(toJson()) + "\n";
+    /**
+     * Returns the text of a {@code config.json}. Infinity stands as a bare word, as Python writes
+     * it.
+     *
+     * @param json its contents, such as {@link #toJson()}
+     * @return the text
+     */
+    public static String toText(JsonObject json) {
+        return GSON.toJson(json) + "\n";
     }
 
     private ModelFormat format() {
