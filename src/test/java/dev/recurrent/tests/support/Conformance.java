@@ -1,11 +1,13 @@
 package dev.recurrent.tests.support;
 
+import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import dev.recurrent.zoo.checkpoint.Checkpoint;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.net.URISyntaxException;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -15,6 +17,20 @@ public final class Conformance {
     private Conformance() {}
 
     /**
+     * Finds a file or folder of the conformance cases.
+     *
+     * @param name path under the conformance resources, such as {@code mamba2}
+     * @return where it lies
+     */
+    public static Path path(String name) {
+        try {
+            return Path.of(Conformance.class.getResource("/conformance/" + name).toURI());
+        } catch (URISyntaxException e) {
+            throw new IllegalArgumentException(e);
+        }
+    }
+
+    /**
      * Loads a file of expected values.
      *
      * @param manager owner of the tensors
@@ -22,13 +38,16 @@ public final class Conformance {
      * @return the tensors by name
      */
     public static Map<String, NDArray> load(NDManager manager, String file) {
-        try (InputStream in = Conformance.class.getResourceAsStream("/conformance/" + file)) {
+        try (Checkpoint checkpoint = Checkpoint.open(path(file))) {
             Map<String, NDArray> tensors = new LinkedHashMap<>();
-            NDList list = NDList.decode(manager, in);
-            list.forEach(tensor -> tensors.put(tensor.getName(), tensor));
+            for (String name : checkpoint.tensors().keySet()) {
+                tensors.put(name, checkpoint.load(manager, name));
+            }
             return tensors;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        } catch (MalformedModelException e) {
+            throw new IllegalStateException(e);
         }
     }
 }
