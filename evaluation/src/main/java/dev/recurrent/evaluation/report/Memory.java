@@ -11,7 +11,9 @@ import java.util.stream.Stream;
 public final class Memory {
 
     private static final Path STATUS = Path.of("/proc/self/status");
+    private static final Path CLEAR = Path.of("/proc/self/clear_refs");
     private static final String PEAK = "VmHWM:";
+    private static final String RESIDENT = "VmRSS:";
 
     private Memory() {}
 
@@ -26,8 +28,31 @@ public final class Memory {
         if (device.isGpu()) {
             return CudaUtils.getGpuMemory(device).getCommitted();
         }
+        return read(PEAK);
+    }
+
+    /**
+     * Makes the peak of host memory begin anew. What PyTorch keeps on a CUDA device stays taken.
+     *
+     * @param device whose memory
+     * @return what is taken now, in bytes; 0 where it cannot be told
+     */
+    public static long resetPeak(Device device) {
+        if (device.isGpu()) {
+            return peak(device);
+        }
+        try {
+            // See proc(5): 5 resets the peak resident set size.
+            Files.writeString(CLEAR, "5");
+            return read(RESIDENT);
+        } catch (IOException e) {
+            return 0;
+        }
+    }
+
+    private static long read(String field) {
         try (Stream<String> lines = Files.lines(STATUS)) {
-            return lines.filter(line -> line.startsWith(PEAK))
+            return lines.filter(line -> line.startsWith(field))
                     .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("\\D", "")))
                     .findFirst()
                     .orElse(0);
