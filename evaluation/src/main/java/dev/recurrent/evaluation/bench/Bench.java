@@ -44,6 +44,11 @@ public final class Bench {
         return manager;
     }
 
+    /** Returns a new manager on that device, for what is freed before the next measurement. */
+    public NDManager newManager() {
+        return manager.newSubManager();
+    }
+
     /** Times a workload that records no gradients. */
     Measurement time(String work, String form, long tokens, Workload workload) {
         boolean before = JniUtils.isGradMode();

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.torch.Torch;
+import dev.recurrent.evaluation.InvalidInputException;
 import dev.recurrent.zoo.generation.Session;
 import java.util.Arrays;
 import java.util.List;
@@ -29,12 +30,12 @@ public final class Verification {
      * @param model with its weights
      * @param manager on the model's device
      * @param expected what is right, its logits on the same device
-     * @throws IllegalArgumentException if the vocabularies differ
+     * @throws InvalidInputException if the vocabularies differ
      */
     public Verification(LanguageModel model, NDManager manager, Expected expected) {
         long vocabulary = expected.logits().getShape().get(2);
         if (vocabulary != model.config().vocabulary()) {
-            throw new IllegalArgumentException(
+            throw new InvalidInputException(
                     "The expected logits are of a vocabulary of "
                             + vocabulary
                             + ", the model's is "
