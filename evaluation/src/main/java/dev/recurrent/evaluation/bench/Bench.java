@@ -60,7 +60,9 @@ public final class Bench {
         }
     }
 
-    /** Times a forward and a backward pass; the workload returns the scalar that is differentiated. */
+    /**
+     * Times a forward and a backward pass; the workload returns the scalar that is differentiated.
+     */
     Measurement timeGradient(String work, String form, long tokens, Workload workload) {
         return timeAsIs(work, form, tokens, new Backward(workload));
     }

@@ -84,15 +84,8 @@ public final class BenchModels {
     private static LanguageModelConfig of(MixerConfig... mixers) {
         MlpConfig mlp = new MlpConfig(3 * WIDTH, Activation.SILU, false);
         List<LayerConfig> layers =
-                java.util.Arrays.stream(mixers)
-                        .map(mixer -> new LayerConfig(mixer, mlp))
-                        .toList();
+                java.util.Arrays.stream(mixers).map(mixer -> new LayerConfig(mixer, mlp)).toList();
         return new LanguageModelConfig(
-                WIDTH,
-                256,
-                NormConfig.plain(1e-6),
-                layers,
-                true,
-                Initialization.normal(0.02));
+                WIDTH, 256, NormConfig.plain(1e-6), layers, true, Initialization.normal(0.02));
     }
 }

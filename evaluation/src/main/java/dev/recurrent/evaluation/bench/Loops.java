@@ -6,7 +6,9 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.torch.Scalars;
 
-/** The rules as loops over time, token by token as the papers define them: what chunks must beat. */
+/**
+ * The rules as loops over time, token by token as the papers define them: what chunks must beat.
+ */
 final class Loops {
 
     private Loops() {}

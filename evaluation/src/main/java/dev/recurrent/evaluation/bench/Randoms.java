@@ -18,8 +18,7 @@ final class Randoms {
 
     /** Uniform values in [low, high). */
     static NDArray uniform(NDManager manager, double low, double high, long... shape) {
-        return manager.randomUniform(
-                (float) low, (float) high, new Shape(shape), DataType.FLOAT32);
+        return manager.randomUniform((float) low, (float) high, new Shape(shape), DataType.FLOAT32);
     }
 
     /** Token ids. */

@@ -28,10 +28,10 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "bench",
         description = {
-            "Measures time, tokens/s and memory: medians after warm-up, the loop over time beside the"
-                    + " chunked form. Without a choice it measures the delta rule, the linear"
-                    + " recurrence, how time grows with length on small models, and two models of"
-                    + " 183M and 237M parameters; that takes some minutes."
+            "Measures time, tokens/s and memory: medians after warm-up, the loop over time beside"
+                + " the chunked form. Without a choice it measures the delta rule, the linear"
+                + " recurrence, how time grows with length on small models, and two models of 183M"
+                + " and 237M parameters; that takes some minutes."
         })
 final class BenchCommand implements Callable<Integer> {
 
@@ -207,9 +207,7 @@ final class BenchCommand implements Callable<Integer> {
             return times.toString();
         }
         Table ratios =
-                new Table()
-                        .column("Compared", Table.Align.LEFT)
-                        .column("Ratio", Table.Align.RIGHT);
+                new Table().column("Compared", Table.Align.LEFT).column("Ratio", Table.Align.RIGHT);
         for (Ratio ratio : bench.ratios()) {
             ratios.row(ratio.name(), String.format(Locale.ROOT, "%.2f", ratio.value()));
         }

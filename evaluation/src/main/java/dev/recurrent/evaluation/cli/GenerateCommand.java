@@ -94,8 +94,7 @@ final class GenerateCommand implements Callable<Integer> {
         ModelName name = models.single();
         List<String> texts = prompts.isEmpty() ? List.of(standardInput()) : prompts;
         try (OpenModel model = OpenModel.open(name, device)) {
-            Generator generator =
-                    new Generator(model.model(), model.tokenizer(), model.manager());
+            Generator generator = new Generator(model.model(), model.tokenizer(), model.manager());
             long start = System.nanoTime();
             List<GenerationResult> results =
                     texts.size() == 1

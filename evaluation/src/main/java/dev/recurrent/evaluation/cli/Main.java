@@ -24,7 +24,6 @@ import picocli.CommandLine.Spec;
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {"0:done", "1:failure", "2:bad usage or input"},
         subcommands = {
-            ListCommand.class,
             GenerateCommand.class,
             EvaluateCommand.class,
             VerifyCommand.class,

@@ -10,6 +10,10 @@ import java.nio.file.Path;
  */
 record ModelName(String text, Path folder) {
 
+    static ModelName of(String text) {
+        return folder(Path.of(text));
+    }
+
     /** A folder in Hugging Face form. */
     static ModelName folder(Path folder) {
         return new ModelName(folder.toString(), folder);

@@ -42,7 +42,8 @@ final class ProgressLine implements Progress {
     private static String clock(double seconds) {
         Duration left = Duration.ofSeconds(Math.round(seconds));
         return left.toHours() > 0
-                ? String.format("%d:%02d:%02d", left.toHours(), left.toMinutesPart(), left.toSecondsPart())
+                ? String.format(
+                        "%d:%02d:%02d", left.toHours(), left.toMinutesPart(), left.toSecondsPart())
                 : String.format("%d:%02d", left.toMinutes(), left.toSecondsPart());
     }
 }

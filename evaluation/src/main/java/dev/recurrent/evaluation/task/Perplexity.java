@@ -46,8 +46,7 @@ final class Perplexity implements Task {
 
     @Override
     public Measured measure(Subject subject, Progress progress) throws IOException {
-        try (StreamingScorer scorer =
-                new StreamingScorer(subject.model(), subject.manager())) {
+        try (StreamingScorer scorer = new StreamingScorer(subject.model(), subject.manager())) {
             new TokenSource(subject.tokenizer(), text)
                     .forEach(
                             (id, done) -> {

@@ -17,7 +17,9 @@ import java.util.List;
  */
 public final class Verification {
 
-    /** Sizes of the pieces of chunked prefill, used in turn: single tokens, and around 16 and 64. */
+    /**
+     * Sizes of the pieces of chunked prefill, used in turn: single tokens, and around 16 and 64.
+     */
     private static final int[] PIECES = {1, 5, 2, 17, 3, 63, 64, 65};
 
     private final LanguageModel model;
