@@ -74,6 +74,71 @@ public final class ScanOracle {
         return new Result(values, after);
     }
 
+    /**
+     * The recurrence h_t = a_t·h_{t−1} + x_t; at position 0 a counts as 0, position −1 changes
+     * nothing.
+     *
+     * @param x [B, T, E]
+     * @param decay [B, T, E]
+     * @param state [B, E] or null
+     * @param positions B·T positions
+     * @param batch B
+     * @return [B, T, E], zero at padding, and [B, E]
+     */
+    public static Result recurrence(
+            double[] x, double[] decay, double[] state, long[] positions, int batch) {
+        int length = positions.length / batch;
+        int width = x.length / positions.length;
+        double[] values = new double[x.length];
+        double[] h = state == null ? new double[batch * width] : state.clone();
+        for (int i = 0; i < x.length; i++) {
+            long position = positions[i / width];
+            int channel = i / width / length * width + i % width;
+            if (position >= 0) {
+                h[channel] = (position == 0 ? 0 : decay[i] * h[channel]) + x[i];
+                values[i] = h[channel];
+            }
+        }
+        return new Result(values, h);
+    }
+
+    /**
+     * The gradients of Σ dy·h + Σ ds·h_T of {@link #recurrence}, by its adjoint G_t = dy_t +
+     * a_{t+1} G_{t+1}.
+     *
+     * @return dx, da and the state's gradient
+     */
+    public static double[][] recurrenceGradients(
+            double[] x,
+            double[] decay,
+            double[] state,
+            long[] positions,
+            int batch,
+            double[] dy,
+            double[] ds) {
+        int length = positions.length / batch;
+        int width = x.length / positions.length;
+        double[] h = recurrence(x, decay, state, positions, batch).values();
+        double[] dx = new double[x.length];
+        double[] da = new double[x.length];
+        double[] adjoint = ds.clone();
+        for (int row = 0; row < batch; row++) {
+            for (int t = length - 1; t >= 0; t--) {
+                long position = positions[row * length + t];
+                for (int c = 0; c < width && position >= 0; c++) {
+                    int at = (row * length + t) * width + c;
+                    int channel = row * width + c;
+                    double before = t > 0 ? h[at - width] : state == null ? 0 : state[channel];
+                    adjoint[channel] += dy[at];
+                    dx[at] = adjoint[channel];
+                    da[at] = position == 0 ? 0 : adjoint[channel] * before;
+                    adjoint[channel] *= position == 0 ? 0 : decay[at];
+                }
+            }
+        }
+        return new double[][] {dx, da, adjoint};
+    }
+
     /** Returns a tensor's elements. */
     public static double[] doubles(NDArray array) {
         if (array == null) {

@@ -2,40 +2,231 @@ package dev.recurrent.blocks.mixer;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
+import ai.djl.training.initializer.Initializer;
+import dev.recurrent.blocks.mixer.DeltaNetConfig.QueryKeyNorm;
+import dev.recurrent.blocks.nn.Activation;
 import dev.recurrent.blocks.nn.Initialization;
+import dev.recurrent.blocks.nn.NormConfig;
+import dev.recurrent.blocks.nn.Projection;
+import dev.recurrent.blocks.nn.RmsNorm;
+import dev.recurrent.blocks.rule.DeltaRule;
 import dev.recurrent.blocks.rule.Positions;
+import dev.recurrent.blocks.rule.ShortConvolution;
+import dev.recurrent.blocks.torch.Aten;
+import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.Scalars;
+import dev.recurrent.blocks.torch.Torch;
 
-/** Placeholder. */
+/**
+ * DeltaNet: linear attention whose state is corrected by the delta rule (arXiv 2406.06484, section
+ * 4; {@code fla.layers.DeltaNet}).
+ *
+ * <pre>
+ * q, k, v = conv(x·W_qkv), through activations;  q, k normalised per head
+ * β = sigmoid(x·W_b)
+ * y = (norm(delta rule(q/√K, k, v, β)) · silu(x·W_g))·W_o
+ * </pre>
+ *
+ * The upstream's three projections and three convolutions are one of each here, in the order q, k,
+ * v. The state is the last inputs of the convolution [B, W−1, 2·H·K + HV·V] and the rule's matrices
+ * [B, HV, K, V], both float32.
+ */
 public class DeltaNet extends SequenceMixer {
 
+    /** Keeps the norm of a vector of zeros finite; not the output norm's, and the same upstream. */
+    private static final double QUERY_KEY_EPSILON = 1e-6;
+
+    private final DeltaNetConfig config;
+    private final Projection inputs;
+    private final Projection strength;
+    private final Projection gate;
+    private final Projection output;
+    private final RmsNorm norm;
+    private final Parameter taps;
+    private final Parameter tapsBias;
+
+    /**
+     * Constructs the mixer.
+     *
+     * @param width D
+     * @param config its heads, sizes and conventions
+     * @param initialization how its weights start
+     */
     public DeltaNet(long width, DeltaNetConfig config, Initialization initialization) {
         super(width);
+        this.config = config;
+        Initializer initializer = initialization.projection(width);
+        inputs = project("qkv_proj", width, channels(), initializer);
+        strength =
+                config.beta() ? project("b_proj", width, config.valueHeads(), initializer) : null;
+        gate = config.outputGate() ? project("g_proj", width, values(), initializer) : null;
+        output = project("o_proj", values(), width, initialization.output(values()));
+        norm =
+                addChildBlock(
+                        "o_norm",
+                        new RmsNorm(config.valueDim(), NormConfig.plain(config.epsilon())));
+        taps =
+                config.taps() == 0
+                        ? null
+                        : parameter(
+                                "qkv_conv1d.weight",
+                                Parameter.Type.WEIGHT,
+                                initialization.convolution(config.taps()),
+                                channels(),
+                                1,
+                                config.taps());
+        tapsBias =
+                config.taps() == 0 || !config.convolutionBias()
+                        ? null
+                        : parameter(
+                                "qkv_conv1d.bias",
+                                Parameter.Type.BIAS,
+                                Initializer.ZEROS,
+                                channels());
+    }
+
+    final Projection project(String name, long from, long to, Initializer initializer) {
+        return addChildBlock(name, new Projection(from, to, false, initializer));
+    }
+
+    /** Channels of queries and keys together. */
+    private long queriesAndKeys() {
+        return 2 * config.heads() * config.keyDim();
+    }
+
+    private long values() {
+        return config.valueHeads() * config.valueDim();
+    }
+
+    private long channels() {
+        return queriesAndKeys() + values();
     }
 
     @Override
-    protected Output mix(
+    protected final Output mix(
             ParameterStore store,
             NDArray x,
             Positions positions,
             MixerState state,
             boolean training) {
-        throw new IllegalStateException();
+        RecurrentState before = (RecurrentState) state;
+        long b = positions.batch();
+        long t = positions.length();
+        NDArray qkv = inputs.forward(store, x, training); // [B, T, 2·H·K + HV·V]
+        NDArray convolution = null;
+        if (taps != null) {
+            ShortConvolution.Output convolved =
+                    ShortConvolution.apply(
+                            qkv,
+                            value(store, taps, x, training),
+                            tapsBias == null ? null : value(store, tapsBias, x, training),
+                            before == null ? null : before.convolution(),
+                            positions);
+            qkv = convolved.values();
+            convolution = convolved.state();
+        }
+        NDArray[] parts = activate(qkv);
+        NDArray qk = normalize(parts[0].reshape(b, t, 2 * config.heads(), config.keyDim()));
+        DeltaRule.Output read =
+                DeltaRule.apply(
+                        part(qk, 2, 0, config.heads()),
+                        part(qk, 2, config.heads(), config.heads()),
+                        parts[1].reshape(b, t, config.valueHeads(), config.valueDim()),
+                        strength(store, x, training),
+                        logDecay(store, x, training),
+                        1 / Math.sqrt(config.keyDim()),
+                        before == null ? null : before.memory(),
+                        positions);
+        NDArray y = output.forward(store, finish(store, x, read.values(), training), training);
+        return new Output(y, new RecurrentState(convolution, read.state()));
+    }
+
+    /** [B, T, 2·H·K + HV·V] → queries and keys [B, T, 2·H·K], values [B, T, HV·V]. */
+    private NDArray[] activate(NDArray qkv) {
+        boolean same = config.queryKeyActivation() == Activation.SILU;
+        NDArray all = same ? Aten.silu(qkv) : qkv;
+        NDArray qk = part(all, 2, 0, queriesAndKeys());
+        NDArray v = part(all, 2, queriesAndKeys(), values());
+        return same
+                ? new NDArray[] {qk, v}
+                : new NDArray[] {config.queryKeyActivation().apply(qk), Aten.silu(v)};
+    }
+
+    /** Normalises queries and keys [B, T, 2·H, K] per head, in float32. */
+    private NDArray normalize(NDArray qk) {
+        NDArray wide = Torch.cast(qk, ScalarType.FLOAT32);
+        int[] perHead = {3};
+        if (config.queryKeyNorm() == QueryKeyNorm.SUM) {
+            return wide.div(wide.sum(perHead, true));
+        }
+        NDArray squares = wide.mul(wide).sum(perHead, true); // [B, T, 2·H, 1]
+        return wide.mul(Aten.rsqrt(squares.add(Scalars.of(QUERY_KEY_EPSILON))));
+    }
+
+    /** Returns β, [B, T, HV]. */
+    private NDArray strength(ParameterStore store, NDArray x, boolean training) {
+        NDArray beta;
+        if (strength == null) {
+            Shape shape = x.getShape().slice(0, 2).add(config.valueHeads());
+            beta = x.getManager().ones(shape, DataType.FLOAT32);
+        } else {
+            NDArray logits = strength.forward(store, x, training);
+            beta = Aten.sigmoid(Torch.cast(logits, ScalarType.FLOAT32));
+        }
+        return config.negativeEigenvalues() ? beta.mul(Scalars.of(2)) : beta;
+    }
+
+    /**
+     * Returns g, the logarithm of what a token leaves of the state.
+     *
+     * @param store the parameters' store
+     * @param x [B, T, D]
+     * @param training whether gradients are wanted
+     * @return float32 [B, T, HV]; null where nothing decays
+     */
+    NDArray logDecay(ParameterStore store, NDArray x, boolean training) {
+        return null;
+    }
+
+    /** [B, T, HV, V] → [B, T, HV·V], normalised per head and gated. */
+    private NDArray finish(ParameterStore store, NDArray x, NDArray read, boolean training) {
+        NDArray normal;
+        if (gate == null) {
+            normal = norm.forward(store, read, training);
+        } else {
+            NDArray gates = gate.forward(store, x, training).reshape(read.getShape());
+            normal = norm.forwardThenGate(store, read, gates, training);
+        }
+        return normal.reshape(x.getShape().slice(0, 2).add(values()));
+    }
+
+    private static NDArray part(NDArray array, int axis, long start, long length) {
+        return Torch.call(array.getManager(), "aten::narrow", array, axis, start, length);
     }
 
     @Override
-    protected Shape[] stateShapes(long batch) {
-        throw new IllegalStateException();
+    protected final Shape[] stateShapes(long batch) {
+        Shape memory = new Shape(batch, config.valueHeads(), config.keyDim(), config.valueDim());
+        return taps == null
+                ? new Shape[] {memory}
+                : new Shape[] {new Shape(batch, config.taps() - 1, channels()), memory};
     }
 
     @Override
-    protected MixerState stateOf(NDList arrays) {
-        throw new IllegalStateException();
+    protected final MixerState stateOf(NDList arrays) {
+        return taps == null
+                ? new RecurrentState(null, arrays.get(0))
+                : new RecurrentState(arrays.get(0), arrays.get(1));
     }
 
     @Override
-    public long stateBytes(long tokens) {
-        throw new IllegalStateException();
+    public final long stateBytes(long tokens) {
+        long memory = config.valueHeads() * config.keyDim() * config.valueDim();
+        long convolution = taps == null ? 0 : (config.taps() - 1) * channels();
+        return (memory + convolution) * Float.BYTES;
     }
 }

@@ -221,21 +221,17 @@ public final class Checkpoint implements AutoCloseable {
         }
         try (NDManager scratch = target.getManager().newSubManager()) {
             NDArray leaf = Torch.call(scratch, "aten::detach", target);
-            NDArray flat = flatten(scratch, leaf);
+            NDArray flat = PieceBuffer.flatten(scratch, leaf);
             if (Torch.address(flat) == Torch.address(leaf)) {
                 readDense(info, offset, flat);
             } else {
                 // The target has gaps, and flat is a copy.
                 ScalarType type = Torch.typeOf(leaf);
                 NDArray dense = Torch.empty(scratch, leaf.getShape(), type, leaf.getDevice());
-                readDense(info, offset, flatten(scratch, dense));
+                readDense(info, offset, PieceBuffer.flatten(scratch, dense));
                 Torch.copyInto(leaf, dense);
             }
         }
-    }
-
-    private static NDArray flatten(NDManager manager, NDArray array) {
-        return Torch.call(manager, "aten::flatten.using_ints", array, 0, -1);
     }
 
     private synchronized void readDense(TensorInfo info, long offset, NDArray target)

@@ -77,6 +77,11 @@ final class PieceBuffer {
         Reference.reachabilityFence(this);
     }
 
+    /** Returns an array's elements in one dimension: a view if it is dense, else a copy. */
+    static NDArray flatten(NDManager manager, NDArray array) {
+        return Torch.call(manager, "aten::flatten.using_ints", array, 0, -1);
+    }
+
     /** Walks over a tensor's pieces, each beside the buffer's view of the same length. */
     private final class Pieces implements AutoCloseable {
 

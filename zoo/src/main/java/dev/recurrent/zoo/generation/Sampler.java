@@ -54,7 +54,7 @@ public final class Sampler {
     public long next(float[] logits) {
         seen.stream().forEach(id -> logits[id] = penalized(logits[id]));
         int best = argmax(logits);
-        if (config.temperature() == 0 || config.topK() == 1) {
+        if (config.temperature() == 0) {
             return best;
         }
         double[] weights = weights(logits, logits[best]);
