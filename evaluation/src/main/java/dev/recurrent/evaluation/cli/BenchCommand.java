@@ -13,6 +13,7 @@ import dev.recurrent.evaluation.bench.Ratio;
 import dev.recurrent.evaluation.bench.RuleBench;
 import dev.recurrent.evaluation.report.Numbers;
 import dev.recurrent.evaluation.report.Table;
+import dev.recurrent.zoo.Pretrained;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -27,6 +28,7 @@ import picocli.CommandLine.Spec;
 /** Measures time, throughput and memory. */
 @Command(
         name = "bench",
+        header = "Measures time, throughput and memory.",
         description = {
             "Measures time, tokens/s and memory: medians after warm-up, the loop over time beside"
                 + " the chunked form. Without a choice it measures the delta rule, the linear"
@@ -101,7 +103,7 @@ final class BenchCommand implements Callable<Integer> {
                 peer(peer, bench, shape);
             }
             for (ModelName name : named) {
-                try (OpenModel model = OpenModel.open(name, device)) {
+                try (Pretrained model = name.open(device)) {
                     new ModelBench(name.text(), model.model()).run(bench, shape);
                 }
             }

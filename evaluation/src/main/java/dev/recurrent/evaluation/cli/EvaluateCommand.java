@@ -9,6 +9,7 @@ import dev.recurrent.evaluation.task.Subject;
 import dev.recurrent.evaluation.task.Task;
 import dev.recurrent.evaluation.task.TaskOptions;
 import dev.recurrent.evaluation.task.Tasks;
+import dev.recurrent.zoo.Pretrained;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -27,6 +28,7 @@ import picocli.CommandLine.Spec;
 /** Measures models by tasks. */
 @Command(
         name = "evaluate",
+        header = "Measures models by tasks.",
         description = {
             "Measures models by tasks and prints a table of the scores.",
             "perplexity reads a UTF-8 text in one pass that carries the state; its first token is"
@@ -85,7 +87,8 @@ final class EvaluateCommand implements Callable<Integer> {
         Instant start = Instant.now().truncatedTo(ChronoUnit.SECONDS);
         List<ModelResult> results = new ArrayList<>();
         for (ModelName name : names) {
-            try (OpenModel model = OpenModel.open(name, device)) {
+            name.warn(spec.commandLine().getErr());
+            try (Pretrained model = name.open(device)) {
                 for (Task task : tasks) {
                     results.add(measure(name.text(), model, task));
                 }
@@ -112,7 +115,7 @@ final class EvaluateCommand implements Callable<Integer> {
         return tasks;
     }
 
-    private ModelResult measure(String name, OpenModel model, Task task) throws Exception {
+    private ModelResult measure(String name, Pretrained model, Task task) throws Exception {
         Subject subject = new Subject(model.model(), model.tokenizer(), model.manager());
         Device where = model.manager().getDevice();
         ProgressLine progress = new ProgressLine(spec.commandLine().getErr(), name);

@@ -1,8 +1,7 @@
 package dev.recurrent.evaluation.cli;
 
+import ai.djl.MalformedModelException;
 import dev.recurrent.evaluation.InvalidInputException;
-import dev.recurrent.zoo.checkpoint.CheckpointException;
-import dev.recurrent.zoo.config.ConfigException;
 import java.io.PrintWriter;
 import java.nio.file.NoSuchFileException;
 import java.util.function.BooleanSupplier;
@@ -46,14 +45,14 @@ final class Failures implements IExecutionExceptionHandler, IParameterExceptionH
 
     private static boolean isInput(Exception exception) {
         return exception instanceof InvalidInputException
-                || exception instanceof ConfigException
-                || exception instanceof CheckpointException
+                || exception instanceof MalformedModelException
                 || exception instanceof NoSuchFileException;
     }
 
     private static String message(Exception exception) {
         if (exception instanceof NoSuchFileException missing) {
-            return "There is no file " + missing.getFile();
+            String reason = missing.getReason() == null ? "" : ": " + missing.getReason();
+            return "There is no file " + missing.getFile() + reason;
         }
         String message = exception.getMessage();
         return isInput(exception) && message != null ? message : exception.toString();

@@ -2,6 +2,7 @@ package dev.recurrent.evaluation.cli;
 
 import dev.recurrent.evaluation.InvalidInputException;
 import dev.recurrent.evaluation.report.Numbers;
+import dev.recurrent.zoo.Pretrained;
 import dev.recurrent.zoo.generation.GenerationConfig;
 import dev.recurrent.zoo.generation.GenerationResult;
 import dev.recurrent.zoo.generation.Generator;
@@ -22,6 +23,7 @@ import picocli.CommandLine.Spec;
 /** Continues prompts. */
 @Command(
         name = "generate",
+        header = "Continues prompts.",
         description = {
             "Continues a prompt by a model's own text, printed while it comes.",
             "Several prompts run in one batch and are printed one after another."
@@ -93,7 +95,8 @@ final class GenerateCommand implements Callable<Integer> {
         GenerationConfig config = config();
         ModelName name = models.single();
         List<String> texts = prompts.isEmpty() ? List.of(standardInput()) : prompts;
-        try (OpenModel model = OpenModel.open(name, device)) {
+        name.warn(spec.commandLine().getErr());
+        try (Pretrained model = name.open(device)) {
             Generator generator = new Generator(model.model(), model.tokenizer(), model.manager());
             long start = System.nanoTime();
             List<GenerationResult> results =

@@ -24,10 +24,12 @@ import picocli.CommandLine.Spec;
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {"0:done", "1:failure", "2:bad usage or input"},
         subcommands = {
+            ListCommand.class,
             GenerateCommand.class,
             EvaluateCommand.class,
             VerifyCommand.class,
-            BenchCommand.class
+            BenchCommand.class,
+            DemoCommand.class
         })
 public final class Main implements Runnable {
 

@@ -6,6 +6,7 @@ import dev.recurrent.evaluation.report.Table;
 import dev.recurrent.evaluation.verify.Check;
 import dev.recurrent.evaluation.verify.Expected;
 import dev.recurrent.evaluation.verify.Verification;
+import dev.recurrent.zoo.Pretrained;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -20,6 +21,7 @@ import picocli.CommandLine.Spec;
 /** Compares models with what another implementation computed. */
 @Command(
         name = "verify",
+        header = "Compares models with what another implementation computed.",
         description = {
             "Compares models with what another implementation computed from the same weights:"
                     + " input_ids [B, T], logits [B, T, vocabulary] of one full forward pass in"
@@ -81,9 +83,7 @@ final class VerifyCommand implements Callable<Integer> {
     }
 
     private void requireFiles(Path folder) {
-        if (!Files.isDirectory(folder)) {
-            throw new InvalidInputException("There is no folder " + folder);
-        }
+        ModelName.folder(folder);
         if (!Files.isRegularFile(expectedOf(folder))) {
             throw new InvalidInputException(
                     "There is no file " + expectedOf(folder) + "; name it by --expected");
@@ -95,7 +95,7 @@ final class VerifyCommand implements Callable<Integer> {
     }
 
     private List<Check> verify(Path folder) throws Exception {
-        try (OpenModel model = OpenModel.open(ModelName.folder(folder), device)) {
+        try (Pretrained model = ModelName.folder(folder).open(device)) {
             Expected right = Expected.read(model.manager(), expectedOf(folder));
             return new Verification(model.model(), model.manager(), right).run();
         }

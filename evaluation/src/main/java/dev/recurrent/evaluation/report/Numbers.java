@@ -9,9 +9,12 @@ public final class Numbers {
 
     private Numbers() {}
 
-    /** Four decimals; {@code N/A} for NaN. */
+    /** Four decimals, with an exponent from a million on; {@code N/A} for NaN. */
     public static String decimal(double value) {
-        return Double.isNaN(value) ? "N/A" : String.format(Locale.ROOT, "%.4f", value);
+        if (Double.isNaN(value)) {
+            return "N/A";
+        }
+        return String.format(Locale.ROOT, Math.abs(value) < 1e6 ? "%.4f" : "%.4e", value);
     }
 
     /** Two digits and an exponent, for errors. */
