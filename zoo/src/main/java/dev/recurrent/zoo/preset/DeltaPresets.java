@@ -52,8 +52,26 @@ final class DeltaPresets {
         h1(presets, "0.4b", WORDS, 1536, 6144, 12, gated(9, 128), sliding(1536, 12, WINDOW));
         h1(presets, "1.3b", WORDS, 2304, 6144, 18, gated(9, 192), sliding(2304, 18, WINDOW));
 
-        h2(presets, Preset.TINY, BYTES, 128, 256, 6, gated(2, 48), mamba(128, 32, 32, 1e-6));
-        h2(presets, "1.3b", WORDS, 2304, 6144, 18, gated(9, 192), mamba(2304, 64, 128, 1e-6));
+        h2(
+                presets,
+                Preset.TINY,
+                BYTES,
+                128,
+                256,
+                6,
+                mamba(128, 32, 32, 1e-6),
+                gated(2, 48),
+                sliding(128, 4, TINY_WINDOW));
+        h2(
+                presets,
+                "1.3b",
+                WORDS,
+                2304,
+                6144,
+                18,
+                mamba(2304, 64, 128, 1e-6),
+                gated(9, 192),
+                sliding(2304, 18, WINDOW));
 
         mamba2(presets, Preset.TINY, BYTES, 128, 10, mamba(128, 32, 64, 1e-5));
         mamba2(presets, "340m", WORDS, 1024, 48, mamba(1024, 64, 128, 1e-5));
@@ -159,12 +177,9 @@ final class DeltaPresets {
             long width,
             long hidden,
             int depth,
+            Mamba2Config mamba,
             DeltaNetConfig gated,
-            Mamba2Config mamba) {
-        AttentionConfig sliding =
-                size.equals(Preset.TINY)
-                        ? sliding(width, 4, TINY_WINDOW)
-                        : sliding(width, width / 128, WINDOW);
+            AttentionConfig sliding) {
         List<MixerConfig> cycle = List.of(mamba, gated, sliding);
         presets.add(
                 fla(
