@@ -115,6 +115,13 @@ class SlidingWindowAttentionTest {
         return Positions.of(manager, in.sizes().batch(), in.sizes().length(), in.positions);
     }
 
+    /** One token a row. */
+    private Positions at(int batch, long position) {
+        long[] values = new long[batch];
+        Arrays.fill(values, position);
+        return Positions.of(manager, batch, 1, values);
+    }
+
     /** The last tokens of a sequence in reverse order, with an empty slot that must not count. */
     private Past past(Inputs before, int window) {
         long length = before.sizes().length();
@@ -164,6 +171,17 @@ class SlidingWindowAttentionTest {
         }
     }
 
+    /** A window of several blocks. */
+    @Test
+    void wideWindowsEqualTheDoubleLoop() {
+        Inputs in = plain(731, 1);
+        NDArray expected = oracle(in, 301);
+        assertClose("plain", apply(in, null, 301), expected, TOLERANCE);
+        Past past = past(in.columns(0, 350), 301);
+        NDArray rest = apply(in.columns(350, 731), past, 301);
+        assertClose("continued", rest, cut(expected, 350, 731), TOLERANCE);
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 3, 16, 64, 100})
     void continuesFromThePast(int window) {
@@ -208,18 +226,18 @@ class SlidingWindowAttentionTest {
         for (int groups : new int[] {1, 2, HEADS}) {
             Inputs in = plain(40, groups);
             Past seen = past(in, window);
-            NDArray o = SlidingWindowAttention.step(cut(in.q, 39, 40), seen, SCALE);
+            NDArray o = SlidingWindowAttention.step(cut(in.q, 39, 40), seen, at(2, 39), SCALE);
             assertClose("KV " + groups, o, cut(oracle(in, window), 39, 40), TOLERANCE);
         }
     }
 
-    /** A step that sees nothing at all, as a row of padding before any token does, is finite. */
+    /** A row of padding before any token: unspecified, but finite. */
     @Test
     void anEmptyCacheGivesFiniteValues() {
         NDArray held = manager.ones(new Shape(1, 1, 4, KEY_DIM));
         NDArray empty = manager.create(new long[] {-1, -1, -1, -1}, new Shape(1, 4));
         NDArray q = Tensors.normal(manager, 1, 1, 1, HEADS, KEY_DIM);
-        NDArray o = SlidingWindowAttention.step(q, new Past(held, held, empty), SCALE);
+        NDArray o = SlidingWindowAttention.step(q, new Past(held, held, empty), at(1, -1), SCALE);
         assertClose("mean of ones", o, o.onesLike(), TOLERANCE);
     }
 
@@ -301,7 +319,8 @@ class SlidingWindowAttentionTest {
         }
         try (GradientCollector collector = manager.getEngine().newGradientCollector()) {
             NDArray o =
-                    SlidingWindowAttention.step(cut(in.q, length - 1, length), past(in, 4), SCALE);
+                    SlidingWindowAttention.step(
+                            cut(in.q, length - 1, length), past(in, 4), at(1, length - 1), SCALE);
             collector.backward(o.mul(upstream).sum());
         }
         assertGradients(in, weights, 4);

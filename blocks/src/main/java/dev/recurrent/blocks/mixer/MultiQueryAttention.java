@@ -117,9 +117,8 @@ public final class MultiQueryAttention extends SequenceMixer {
         NDArray o; // [B, T, H, K]
         if (positions.length() == 1) {
             next = cache.write(past, k, v, positions, training);
-            o =
-                    SlidingWindowAttention.step(
-                            q, new Past(next.keys(), next.values(), next.positions()), scale);
+            Past seen = new Past(next.keys(), next.values(), next.positions());
+            o = SlidingWindowAttention.step(q, seen, positions, scale);
         } else {
             Past seen = past == null ? null : KeyValueCache.past(past);
             o = SlidingWindowAttention.apply(q, k, v, seen, positions, config.window(), scale);

@@ -3,6 +3,7 @@ package dev.recurrent.blocks.rule;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.rule.SlidingWindowAttention.Past;
 
 /**
@@ -36,6 +37,8 @@ final class AttentionMask {
 
     private record Blocks(long window, long block) {}
 
+    private record Least() {}
+
     /** The mask of a sequence and what was seen before it (or null): [B, 1, T, L + T]. */
     static NDArray whole(Positions positions, Past past, long window) {
         NDArray codes = codes(positions);
@@ -47,34 +50,38 @@ final class AttentionMask {
     }
 
     /**
-     * The mask of a block of C queries and the 2C keys of the block before and its own, where there
-     * is neither padding nor a reset: [1, 1, C, 2C].
+     * The mask of a block of C queries and the W + C keys up to its end, where there is neither
+     * padding nor a reset: [1, 1, C, W + C].
      */
     static NDArray band(Positions positions, long window, long block) {
         NDManager manager = positions.manager();
-        int length = Math.toIntExact(block);
+        int start = Math.toIntExact(window);
+        int end = Math.toIntExact(window + block);
         return positions.derive(
                 new Band(window, block),
                 () -> {
-                    NDArray keys = manager.arange(0, 2 * length, 1, DataType.INT64);
-                    NDArray queries = manager.arange(length, 2 * length, 1, DataType.INT64);
-                    return visible(queries.expandDims(0), keys.expandDims(0), window).expandDims(1);
+                    NDArray keys = manager.arange(0, end, 1, DataType.INT64).expandDims(0);
+                    NDArray queries = manager.arange(start, end, 1, DataType.INT64).expandDims(0);
+                    return visible(queries, keys, window).expandDims(1);
                 });
     }
 
     /**
-     * The masks of all blocks, where the first follows a block of the past (or nothing): [B·n, 1,
-     * C, 2C], the last block filled up with padding.
+     * The masks of all blocks, where W slots of the past (or of nothing), in order, stand before
+     * the first: [B·n, 1, C, W + C], the last block filled up with padding.
      */
     static NDArray blocks(Positions positions, Past past, long window, long block) {
         if (past == null) {
             return positions.derive(
                     new Blocks(window, block),
-                    () -> blocks(positions, before(codes(positions), block), window, block));
+                    () -> {
+                        NDArray nothing = full(codes(positions), window, EMPTY);
+                        return blocks(positions, nothing, window, block);
+                    });
         }
         NDArray held = codes(past); // [B, L]
-        long empty = block - held.getShape().get(1);
-        NDArray front = empty == 0 ? held : TimeAxis.join(before(held, empty), held);
+        long empty = window - held.getShape().get(1);
+        NDArray front = empty == 0 ? held : TimeAxis.join(full(held, empty, EMPTY), held);
         return blocks(positions, front, window, block);
     }
 
@@ -83,12 +90,18 @@ final class AttentionMask {
         long missing = TimeAxis.missing(positions.length(), block);
         NDArray queries =
                 missing == 0 ? codes : TimeAxis.join(codes, full(codes, missing, PADDING));
-        NDArray keys = TimeAxis.pairs(TimeAxis.join(front, queries), block); // [B·n, 2C]
+        NDArray keys = TimeAxis.windows(TimeAxis.join(front, queries), window + block, block);
         return visible(TimeAxis.blocks(queries, block), keys, window).expandDims(1);
     }
 
-    private static NDArray before(NDArray codes, long length) {
-        return full(codes, length, EMPTY);
+    /**
+     * The mask of one token a row and the slots of a cache that holds it, all that hold something
+     * (for padding: all): [B, 1, 1, L].
+     */
+    static NDArray step(Positions positions, NDArray held) {
+        NDArray least = positions.derive(new Least(), () -> positions.array().minimum(0L));
+        Shape shape = held.getShape();
+        return held.gte(least).reshape(shape.get(0), 1, 1, shape.get(1));
     }
 
     private static NDArray full(NDArray codes, long length, long value) {

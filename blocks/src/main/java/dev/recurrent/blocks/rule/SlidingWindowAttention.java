@@ -3,9 +3,6 @@ package dev.recurrent.blocks.rule;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.torch.Aten;
-import dev.recurrent.blocks.torch.ScalarType;
-import dev.recurrent.blocks.torch.Scalars;
-import dev.recurrent.blocks.torch.Torch;
 
 /**
  * Causal softmax attention within a window and within a document, with any number of key/value
@@ -13,16 +10,13 @@ import dev.recurrent.blocks.torch.Torch;
  * position_s ≤ position_t in token t's own document (Griffin, arXiv 2402.19427, section 2.3;
  * multi-query attention, arXiv 1911.02150).
  *
- * <p>Sequences longer than the window are cut into blocks of C ≥ W tokens, each of which attends to
- * itself and to the block before it: time and memory are O(T · W).
+ * <p>Sequences longer than the window are cut into blocks of C tokens, each of which attends to
+ * itself and to the W tokens before it: time and memory are O(T · W).
  */
 public final class SlidingWindowAttention {
 
     /** Shorter blocks would cost more in calls than they save in arithmetic. */
     private static final long LEAST_BLOCK = 64;
-
-    /** The score of a key that must not be seen; finite, so that no softmax is empty. */
-    private static final double UNSEEN = -1e30;
 
     private SlidingWindowAttention() {}
 
@@ -34,7 +28,18 @@ public final class SlidingWindowAttention {
      * @param positions of the keys in the document that the rows continue, −1 for a slot that holds
      *     nothing, int64 [B, L]
      */
-    public record Past(NDArray keys, NDArray values, NDArray positions) {}
+    public record Past(NDArray keys, NDArray values, NDArray positions) {
+
+        /** Sorts the slots by position, those that hold nothing first. */
+        private Past inOrder() {
+            NDArray order = positions.argSort(1);
+            NDArray slots = order.expandDims(1).expandDims(3); // [B, 1, L, 1]
+            return new Past(
+                    keys.gather(slots.broadcast(keys.getShape()), 2),
+                    values.gather(slots.broadcast(values.getShape()), 2),
+                    positions.gather(order, 1));
+        }
+    }
 
     /**
      * Attends within a sequence and to what was seen before it.
@@ -76,30 +81,20 @@ public final class SlidingWindowAttention {
      *
      * @param q [B, 1, H, K]
      * @param seen the keys, all of them within the token's window
+     * @param positions [B, 1]
      * @param scale what scores are multiplied by
      * @return [B, 1, H, V]
      */
-    public static NDArray step(NDArray q, Past seen, double scale) {
+    public static NDArray step(NDArray q, Past seen, Positions positions, double scale) {
         Shape shape = q.getShape();
-        Shape keys = seen.keys.getShape();
         long batch = shape.get(0);
         long heads = shape.get(2);
-        long groups = keys.get(1);
+        long groups = seen.keys.getShape().get(1);
         // Heads that share keys take the place of time, so that no key is repeated.
-        NDArray queries =
-                q.mul(Scalars.of(scale)).reshape(batch, groups, heads / groups, shape.get(3));
-        NDArray scores = queries.matMul(seen.keys.swapAxes(2, 3)); // [B, KV, H/KV, L]
-        NDArray held = seen.positions.gte(Scalars.of(0)).reshape(batch, 1, 1, keys.get(2));
-        NDArray masked =
-                Torch.call(
-                        q.getManager(),
-                        "aten::where.self",
-                        held,
-                        Torch.cast(scores, ScalarType.FLOAT32),
-                        Scalars.of(UNSEEN));
-        NDArray weights = Torch.cast(masked.softmax(-1), Torch.typeOf(seen.values));
-        NDArray o = weights.matMul(seen.values); // [B, KV, H/KV, V]
-        return o.reshape(batch, 1, heads, o.getShape().get(3)); // [B, 1, H, V]
+        NDArray queries = q.reshape(batch, groups, heads / groups, shape.get(3));
+        NDArray mask = AttentionMask.step(positions, seen.positions); // [B, 1, 1, L]
+        NDArray o = Aten.attention(queries, seen.keys, seen.values, mask, false, scale);
+        return o.reshape(batch, 1, heads, seen.values.getShape().get(3)); // [B, 1, H, V]
     }
 
     private static NDArray whole(
@@ -112,36 +107,29 @@ public final class SlidingWindowAttention {
         return attend(q, keys, values, mask, false, scale);
     }
 
-    /** All blocks but the first have the same mask; the first has no block before it. */
+    /** The first W tokens see all before them; behind, all blocks have the same mask. */
     private static NDArray plainBlocks(
             NDArray q, NDArray k, NDArray v, Positions positions, long window, double scale) {
-        long block = Math.max(window, LEAST_BLOCK);
-        long length = positions.length();
-        long missing = TimeAxis.missing(length, block);
-        NDArray queries = TimeAxis.pad(q, 0, missing);
-        NDArray keys = TimeAxis.pad(k, 0, missing);
-        NDArray values = TimeAxis.pad(v, 0, missing);
-        NDArray band = AttentionMask.band(positions, window, block); // [1, 1, C, 2C]
         NDArray first =
                 attend(
-                        TimeAxis.narrow(queries, 0, block),
-                        TimeAxis.narrow(keys, 0, block),
-                        TimeAxis.narrow(values, 0, block),
-                        Torch.call(band.getManager(), "aten::narrow", band, 3, block, block),
-                        false,
-                        scale); // [B, C, H, V]
+                        TimeAxis.narrow(q, 0, window),
+                        TimeAxis.narrow(k, 0, window),
+                        TimeAxis.narrow(v, 0, window),
+                        null,
+                        true,
+                        scale); // [B, W, H, V]
         NDArray others =
                 blocks(
-                        TimeAxis.narrow(queries, block, length + missing - block),
-                        keys,
-                        values,
-                        band,
-                        block,
-                        scale); // [B, (n-1)·C, H, V]
-        return TimeAxis.narrow(TimeAxis.join(first, others), 0, length);
+                        TimeAxis.narrow(q, window, positions.length() - window),
+                        k,
+                        v,
+                        AttentionMask.band(positions, window, block(window)),
+                        window,
+                        scale); // [B, T - W, H, V]
+        return TimeAxis.join(first, others);
     }
 
-    /** What was seen before, or nothing, is the block before the first. */
+    /** W slots of what was seen before, or of nothing, stand before the first block. */
     private static NDArray maskedBlocks(
             NDArray q,
             NDArray k,
@@ -150,50 +138,55 @@ public final class SlidingWindowAttention {
             Positions positions,
             long window,
             double scale) {
-        long block = Math.max(window, LEAST_BLOCK);
-        long length = positions.length();
-        long missing = TimeAxis.missing(length, block);
+        Past before = past == null ? null : past.inOrder();
         NDArray keys = k;
         NDArray values = v;
-        long empty = block;
-        if (past != null) {
-            keys = TimeAxis.join(past.keys.swapAxes(1, 2), k); // [B, L + T, KV, K]
-            values = TimeAxis.join(past.values.swapAxes(1, 2), v);
-            empty = block - past.positions.getShape().get(1);
+        long empty = window;
+        if (before != null) {
+            keys = TimeAxis.join(before.keys.swapAxes(1, 2), k); // [B, L + T, KV, K]
+            values = TimeAxis.join(before.values.swapAxes(1, 2), v);
+            empty = window - before.positions.getShape().get(1);
         }
-        NDArray o =
-                blocks(
-                        TimeAxis.pad(q, 0, missing),
-                        TimeAxis.pad(keys, empty, missing),
-                        TimeAxis.pad(values, empty, missing),
-                        AttentionMask.blocks(positions, past, window, block),
-                        block,
-                        scale);
-        return TimeAxis.narrow(o, 0, length);
+        NDArray mask = AttentionMask.blocks(positions, before, window, block(window));
+        return blocks(
+                q,
+                TimeAxis.pad(keys, empty, 0),
+                TimeAxis.pad(values, empty, 0),
+                mask,
+                window,
+                scale);
     }
 
     /**
-     * Attends blockwise.
+     * Attends blockwise, C queries at a time to the W + C keys up to the last of them.
      *
-     * @param q [B, n·C, H, K]
-     * @param keys [B, (n+1)·C, KV, K]
-     * @param values [B, (n+1)·C, KV, V]
-     * @param mask broadcasts to [B·n, H, C, 2C]
-     * @param block C
-     * @return [B, n·C, H, V]
+     * @param q [B, T, H, K]
+     * @param keys [B, W + T, KV, K]
+     * @param values [B, W + T, KV, V]
+     * @param mask broadcasts to [B·n, H, C, W + C]
+     * @param window W
+     * @return [B, T, H, V]
      */
     private static NDArray blocks(
-            NDArray q, NDArray keys, NDArray values, NDArray mask, long block, double scale) {
+            NDArray q, NDArray keys, NDArray values, NDArray mask, long window, double scale) {
+        long block = block(window);
+        Shape shape = q.getShape();
+        long missing = TimeAxis.missing(shape.get(1), block);
         NDArray o =
                 attend(
-                        TimeAxis.blocks(q, block),
-                        TimeAxis.pairs(keys, block),
-                        TimeAxis.pairs(values, block),
+                        TimeAxis.blocks(TimeAxis.pad(q, 0, missing), block),
+                        TimeAxis.windows(TimeAxis.pad(keys, 0, missing), window + block, block),
+                        TimeAxis.windows(TimeAxis.pad(values, 0, missing), window + block, block),
                         mask,
                         false,
                         scale); // [B·n, C, H, V]
-        Shape shape = q.getShape();
-        return o.reshape(shape.get(0), shape.get(1), shape.get(2), values.getShape().get(3));
+        NDArray joined = o.reshape(shape.get(0), -1, shape.get(2), values.getShape().get(3));
+        return missing == 0 ? joined : TimeAxis.narrow(joined, 0, shape.get(1));
+    }
+
+    /** C: the fewer, the fewer keys are looked at in vain, but the more often each is. */
+    private static long block(long window) {
+        return Math.max(LEAST_BLOCK, (window + 3) / 4);
     }
 
     private static NDArray attend(

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.Torch;
+import java.util.Arrays;
 
 /** Cutting and joining tensors [B, T, …] along time. */
 final class TimeAxis {
@@ -49,12 +50,23 @@ final class TimeAxis {
     }
 
     /**
-     * Returns every block but the first behind the one before it, [B, (n+1)·C, …] → [B·n, 2C, …].
+     * Returns overlapping windows that start every C tokens, [B, size + (n-1)·C, …] → [B·n, size,
+     * …]; a view if B is 1.
      */
-    static NDArray pairs(NDArray x, long block) {
-        long length = x.getShape().get(1) - block;
-        NDArray before = blocks(narrow(x, 0, length), block);
-        NDArray current = blocks(narrow(x, block, length), block);
-        return join(before, current);
+    static NDArray windows(NDArray x, long size, long block) {
+        // The operator puts the tokens of a window last.
+        NDArray windows = Torch.call(x.getManager(), "aten::unfold", x, 1, size, block);
+        int dimensions = windows.getShape().dimension();
+        int[] order = new int[dimensions];
+        order[1] = 1;
+        order[2] = dimensions - 1;
+        for (int i = 3; i < dimensions; i++) {
+            order[i] = i - 1;
+        }
+        NDArray ordered = windows.transpose(order); // [B, n, size, …]
+        long[] shape = ordered.getShape().getShape();
+        long[] folded = Arrays.copyOfRange(shape, 1, dimensions);
+        folded[0] = shape[0] * shape[1];
+        return ordered.reshape(new Shape(folded));
     }
 }

@@ -165,18 +165,20 @@ final class ConfigKeys {
         return layers;
     }
 
-    /** A token id or none; {@code fallback} (may be null) where the key is absent. */
-    OptionalLong token(String key, Long fallback) throws ConfigException {
-        List<Long> ids = tokens(key, fallback);
-        return ids.isEmpty() ? OptionalLong.empty() : OptionalLong.of(ids.get(0));
+    /** A token id or none; the fallback stands where the key is absent, not where it is null. */
+    OptionalLong token(String key, OptionalLong fallback) throws ConfigException {
+        if (!json.has(key)) {
+            return fallback;
+        }
+        return has(key) ? OptionalLong.of(whole(key, 0)) : OptionalLong.empty();
     }
 
-    /** Token ids: a list, one, or none; {@code fallback} (may be null) where the key is absent. */
-    List<Long> tokens(String key, Long fallback) throws ConfigException {
+    /** Token ids: a list, one, or none; the fallback stands where the key is absent. */
+    List<Long> tokens(String key, List<Long> fallback) throws ConfigException {
         if (!json.has(key)) {
-            return fallback == null ? List.of() : List.of(fallback);
+            return fallback;
         }
-        if (isNull(key)) {
+        if (!has(key)) {
             return List.of();
         }
         return json.get(key).isJsonArray()

@@ -108,9 +108,9 @@ public record HubConfig(
                     type,
                     format.read(keys),
                     new SpecialTokens(
-                            keys.token("bos_token_id", boxed(defaults.bos())),
-                            keys.tokens("eos_token_id", defaults.eos().get(0)),
-                            keys.token("pad_token_id", boxed(defaults.pad()))),
+                            keys.token("bos_token_id", defaults.bos()),
+                            keys.tokens("eos_token_id", defaults.eos()),
+                            keys.token("pad_token_id", defaults.pad())),
                     keys.has("max_position_embeddings")
                             ? keys.count("max_position_embeddings", 0)
                             : format.defaultMaxPositions(),
@@ -194,10 +194,6 @@ public record HubConfig(
             throw new ConfigException(source, "not JSON: " + e.getMessage(), e);
         }
         throw new ConfigException(source, "not a JSON object");
-    }
-
-    private static Long boxed(OptionalLong value) {
-        return value.isPresent() ? value.getAsLong() : null;
     }
 
     private static JsonElement id(OptionalLong token) {
