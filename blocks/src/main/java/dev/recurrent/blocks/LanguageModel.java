@@ -1,5 +1,6 @@
 package dev.recurrent.blocks;
 
+import ai.djl.inference.streaming.StreamingBlock;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDScope;
@@ -18,15 +19,18 @@ import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.Scalars;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Iterator;
 import java.util.List;
 
 /**
  * A causal language model: token ids [B, T] → logits [B, T, vocabulary].
  *
  * <p>As a DJL Block it takes {@code [ids]} or {@code [ids, positions]} and returns {@code
- * [logits]}; its typed methods carry a {@link ModelState} from call to call.
+ * [logits]}; as a streaming Block it returns the logits piece by piece, which bounds the memory of
+ * a long text. Its typed methods carry a {@link ModelState} from call to call.
  */
-public final class LanguageModel extends SizedBlock {
+public final class LanguageModel extends SizedBlock implements StreamingBlock {
 
     private final LanguageModelConfig config;
     private final Parameter embedding;
@@ -247,6 +251,19 @@ public final class LanguageModel extends SizedBlock {
         Output output = forward(store, ids, positions, null, training);
         output.state().close();
         return new NDList(output.values());
+    }
+
+    @Override
+    public Iterator<NDList> forwardStreamIter(
+            ParameterStore store,
+            NDList inputs,
+            boolean training,
+            PairList<String, Object> params) {
+        if (inputs.isEmpty()) {
+            return Collections.emptyIterator();
+        }
+        NDArray positions = inputs.size() > 1 ? inputs.get(1) : null;
+        return new LogitsStream(this, store, inputs.get(0), positions, training);
     }
 
     @Override

@@ -81,7 +81,10 @@ public final class ResidualBlock extends SizedBlock {
 
     private NDArray add(
             ParameterStore store, NDArray x, NDArray update, RmsNorm norm, boolean training) {
-        return x.add(postNorm ? norm.forward(store, update, training) : update);
+        NDArray sum = x.add(postNorm ? norm.forward(store, update, training) : update);
+        // An inner scope let go of it, so this one does not know it.
+        update.close();
+        return sum; // [B, T, D]
     }
 
     /** Returns the layer's mixer. */

@@ -74,6 +74,125 @@ public final class ScanOracle {
         return new Result(values, after);
     }
 
+    /**
+     * The recurrence h_t = a_t·h_{t−1} + x_t; at position 0 a counts as 0, position −1 changes
+     * nothing.
+     *
+     * @param x [B, T, E]
+     * @param decay [B, T, E]
+     * @param state [B, E] or null
+     * @param positions B·T positions
+     * @param batch B
+     * @return [B, T, E], zero at padding, and [B, E]
+     */
+    public static Result recurrence(
+            double[] x, double[] decay, double[] state, long[] positions, int batch) {
+        int length = positions.length / batch;
+        int width = x.length / positions.length;
+        double[] values = new double[x.length];
+        double[] h = state == null ? new double[batch * width] : state.clone();
+        for (int i = 0; i < x.length; i++) {
+            long position = positions[i / width];
+            int channel = i / width / length * width + i % width;
+            if (position >= 0) {
+                h[channel] = (position == 0 ? 0 : decay[i] * h[channel]) + x[i];
+                values[i] = h[channel];
+            }
+        }
+        return new Result(values, h);
+    }
+
+    /**
+     * The gradients of Σ dy·h + Σ ds·h_T of {@link #recurrence}, by its adjoint G_t = dy_t +
+     * a_{t+1} G_{t+1}.
+     *
+     * @return dx, da and the state's gradient
+     */
+    public static double[][] recurrenceGradients(
+            double[] x,
+            double[] decay,
+            double[] state,
+            long[] positions,
+            int batch,
+            double[] dy,
+            double[] ds) {
+        int length = positions.length / batch;
+        int width = x.length / positions.length;
+        double[] h = recurrence(x, decay, state, positions, batch).values();
+        double[] dx = new double[x.length];
+        double[] da = new double[x.length];
+        double[] adjoint = ds.clone();
+        for (int row = 0; row < batch; row++) {
+            for (int t = length - 1; t >= 0; t--) {
+                long position = positions[row * length + t];
+                for (int c = 0; c < width && position >= 0; c++) {
+                    int at = (row * length + t) * width + c;
+                    int channel = row * width + c;
+                    double before = t > 0 ? h[at - width] : state == null ? 0 : state[channel];
+                    adjoint[channel] += dy[at];
+                    dx[at] = adjoint[channel];
+                    da[at] = position == 0 ? 0 : adjoint[channel] * before;
+                    adjoint[channel] *= position == 0 ? 0 : decay[at];
+                }
+            }
+        }
+        return new double[][] {dx, da, adjoint};
+    }
+
+    /**
+     * The state-space recurrence of Mamba-2, S_t = exp(dt·a)·S_{t−1} + B_t ⊗ dt·x_t, y_t = S_tᵀC_t
+     * + d·x_t, from S = 0; position 0 empties S, position −1 changes nothing.
+     *
+     * @param x [B, T, H, P]
+     * @param dt [B, T, H]
+     * @param a [H]
+     * @param keys B [B, T, G, N]
+     * @param queries C [B, T, G, N]
+     * @param d [H]
+     * @param positions B·T positions
+     * @param batch B
+     * @param groups G
+     * @return [B, T, H, P], zero at padding, and [B, H, N, P]
+     */
+    public static Result stateSpace(
+            double[] x,
+            double[] dt,
+            double[] a,
+            double[] keys,
+            double[] queries,
+            double[] d,
+            long[] positions,
+            int batch,
+            int groups) {
+        int heads = a.length;
+        int length = positions.length / batch;
+        int size = x.length / positions.length / heads;
+        int states = keys.length / positions.length / groups;
+        double[] y = new double[x.length];
+        double[] memory = new double[batch * heads * states * size];
+        for (int at = 0; at < dt.length; at++) {
+            int token = at / heads;
+            int head = at % heads;
+            if (positions[token] < 0) {
+                continue;
+            }
+            int matrix = (token / length * heads + head) * states * size;
+            double kept = positions[token] == 0 ? 0 : Math.exp(dt[at] * a[head]);
+            for (int p = 0; p < size; p++) {
+                y[at * size + p] = d[head] * x[at * size + p];
+            }
+            for (int n = 0; n < states; n++) {
+                int key = (token * groups + head / (heads / groups)) * states + n;
+                for (int p = 0; p < size; p++) {
+                    int cell = matrix + n * size + p;
+                    memory[cell] = kept * memory[cell] + keys[key] * dt[at] * x[at * size + p];
+                    y[at * size + p] += memory[cell] * queries[key];
+                }
+            }
+        }
+        return new Result(y, memory);
+    }
+
     /** Returns a tensor's elements. */
     public static double[] doubles(NDArray array) {
         if (array == null) {

@@ -2,16 +2,86 @@ package dev.recurrent.blocks.mixer;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.nn.Initialization;
+import dev.recurrent.blocks.nn.Projection;
+import dev.recurrent.blocks.nn.RmsNorm;
 import dev.recurrent.blocks.rule.Positions;
+import dev.recurrent.blocks.rule.RotaryEmbedding;
+import dev.recurrent.blocks.rule.SlidingWindowAttention;
+import dev.recurrent.blocks.rule.SlidingWindowAttention.Past;
+import dev.recurrent.blocks.torch.Aten;
+import dev.recurrent.blocks.torch.Torch;
 
-/** Placeholder. */
+/**
+ * Softmax attention with rotary positions and any number of key/value heads, over a sliding window
+ * or over the whole document: o_proj(attention(rotate(q_proj x), rotate(k_proj x), v_proj x)).
+ *
+ * <p>It is local MQA in Griffin (arXiv 2402.19427, section 2.3) with KV = 1 and a window, and the
+ * attention of flash-linear-attention's, Qwen3.5's and OLMo's hybrids with the options of {@link
+ * AttentionConfig}.
+ */
 public final class MultiQueryAttention extends SequenceMixer {
 
+    private final AttentionConfig config;
+    private final KeyValueCache cache;
+    private final Projection queries;
+    private final Projection keys;
+    private final Projection values;
+    private final Projection output;
+    private final RmsNorm queryNorm;
+    private final RmsNorm keyNorm;
+
+    /**
+     * Constructs an attention mixer without parameter values yet.
+     *
+     * @param width D
+     * @param config its heads, window and options
+     * @param initialization how its weights start
+     */
     public MultiQueryAttention(long width, AttentionConfig config, Initialization initialization) {
         super(width);
+        this.config = config;
+        cache = new KeyValueCache(config.window());
+        long queryWidth = config.heads() * config.headDim();
+        long keyWidth = config.keyValueHeads() * config.headDim();
+        queries =
+                projection(
+                        "q_proj",
+                        config.outputGate() ? 2 * queryWidth : queryWidth,
+                        initialization);
+        keys = projection("k_proj", keyWidth, initialization);
+        values = projection("v_proj", keyWidth, initialization);
+        output =
+                addChildBlock(
+                        "o_proj",
+                        new Projection(
+                                queryWidth,
+                                width,
+                                config.outputBias(),
+                                initialization.output(queryWidth)));
+        queryNorm = norm("q_norm", queryWidth);
+        keyNorm = norm("k_norm", keyWidth);
+    }
+
+    private Projection projection(String name, long outputs, Initialization initialization) {
+        return addChildBlock(
+                name,
+                new Projection(
+                        width(),
+                        outputs,
+                        config.projectionBias(),
+                        initialization.projection(width())));
+    }
+
+    private RmsNorm norm(String name, long size) {
+        return switch (config.queryKeyNorm()) {
+            case NONE -> null;
+            case HEAD -> addChildBlock(name, new RmsNorm(config.headDim(), config.norm()));
+            case WIDTH -> addChildBlock(name, new RmsNorm(size, config.norm()));
+        };
     }
 
     @Override
@@ -21,21 +91,85 @@ public final class MultiQueryAttention extends SequenceMixer {
             Positions positions,
             MixerState state,
             boolean training) {
-        throw new IllegalStateException();
+        NDArray projected = queries.forward(store, x, training); // [B, T, H·K or 2·H·K]
+        NDArray gate = null;
+        if (config.outputGate()) {
+            NDArray both = heads(projected, config.heads(), 2 * config.headDim());
+            projected = half(both, 0); // [B, T, H·K]
+            gate = half(both, 1); // [B, T, H·K]
+        }
+        NDArray q = normalize(store, queryNorm, projected, config.heads(), training);
+        NDArray k =
+                normalize(
+                        store,
+                        keyNorm,
+                        keys.forward(store, x, training),
+                        config.keyValueHeads(),
+                        training);
+        NDArray v =
+                heads(values.forward(store, x, training), config.keyValueHeads(), config.headDim());
+        q = RotaryEmbedding.apply(q, positions, config.rotaryDim(), config.rotaryTheta());
+        k = RotaryEmbedding.apply(k, positions, config.rotaryDim(), config.rotaryTheta());
+
+        AttentionState past = (AttentionState) state;
+        double scale = 1 / Math.sqrt(config.headDim());
+        AttentionState next;
+        NDArray o; // [B, T, H, K]
+        if (positions.length() == 1) {
+            next = cache.write(past, k, v, positions, training);
+            Past seen = new Past(next.keys(), next.values(), next.positions());
+            o = SlidingWindowAttention.step(q, seen, positions, scale);
+        } else {
+            Past seen = past == null ? null : KeyValueCache.past(past);
+            o = SlidingWindowAttention.apply(q, k, v, seen, positions, config.window(), scale);
+            next = cache.write(past, k, v, positions, training);
+        }
+        NDArray joined = o.reshape(x.getShape().get(0), x.getShape().get(1), -1); // [B, T, H·K]
+        if (gate != null) {
+            joined = joined.mul(Aten.sigmoid(gate));
+        }
+        return new Output(output.forward(store, joined, training), next);
+    }
+
+    /** Normalises a projection where the configuration says, and splits it: [B, T, heads, K]. */
+    private NDArray normalize(
+            ParameterStore store, RmsNorm norm, NDArray x, long heads, boolean training) {
+        return switch (config.queryKeyNorm()) {
+            case NONE -> heads(x, heads, config.headDim());
+            case HEAD -> norm.forward(store, heads(x, heads, config.headDim()), training);
+            case WIDTH -> heads(norm.forward(store, x, training), heads, config.headDim());
+        };
+    }
+
+    private static NDArray heads(NDArray x, long heads, long headDim) {
+        Shape shape = x.getShape();
+        return x.reshape(shape.get(0), shape.get(1), heads, headDim);
+    }
+
+    /** Joins the first or second half of every head, [B, T, H, 2K] → [B, T, H·K]. */
+    private NDArray half(NDArray both, long index) {
+        long headDim = config.headDim();
+        Shape shape = both.getShape();
+        return Torch.call(both.getManager(), "aten::narrow", both, 3, index * headDim, headDim)
+                .reshape(shape.get(0), shape.get(1), config.heads() * headDim);
     }
 
     @Override
     protected Shape[] stateShapes(long batch) {
-        throw new IllegalStateException();
+        long slots = config.window() > 0 ? cache.slots(0) : -1;
+        Shape held = new Shape(batch, config.keyValueHeads(), slots, config.headDim());
+        return new Shape[] {held, held, new Shape(batch, slots)};
     }
 
     @Override
     protected MixerState stateOf(NDList arrays) {
-        throw new IllegalStateException();
+        return new AttentionState(arrays.get(0), arrays.get(1), arrays.get(2));
     }
 
     @Override
     public long stateBytes(long tokens) {
-        throw new IllegalStateException();
+        long numbers = 2 * config.keyValueHeads() * config.headDim();
+        int bytes = DataType.FLOAT32.getNumOfBytes();
+        return cache.slots(tokens) * (numbers * bytes + Long.BYTES);
     }
 }

@@ -3,15 +3,68 @@ package dev.recurrent.blocks.mixer;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
+import ai.djl.training.initializer.Initializer;
 import dev.recurrent.blocks.nn.Initialization;
+import dev.recurrent.blocks.nn.Projection;
+import dev.recurrent.blocks.rule.LinearRecurrence;
 import dev.recurrent.blocks.rule.Positions;
+import dev.recurrent.blocks.rule.ShortConvolution;
+import dev.recurrent.blocks.torch.Aten;
+import dev.recurrent.blocks.torch.Torch;
 
-/** Placeholder. */
+/**
+ * Griffin's recurrent block (arXiv 2402.19427, section 2.3; {@code RecurrentBlock} of
+ * google-deepmind/recurrentgemma, {@code RecurrentGemmaRecurrentBlock} of transformers):
+ *
+ * <pre>
+ * y = linear_out(RG-LRU(conv(linear_x x)) · gelu(linear_y x))
+ * </pre>
+ *
+ * The state is the last inputs of the convolution [B, W−1, E] and the {@link RealGatedLru}'s memory
+ * [B, E].
+ */
 public final class RgLru extends SequenceMixer {
 
+    private final RgLruConfig config;
+    private final Projection linearX;
+    private final Projection linearY;
+    private final Projection linearOut;
+    private final Parameter convolutionWeight;
+    private final Parameter convolutionBias;
+    private final RealGatedLru unit;
+
+    /**
+     * Constructs the mixer.
+     *
+     * @param width D
+     * @param config E, blocks of the gates and W
+     * @param initialization how its weights start
+     */
     public RgLru(long width, RgLruConfig config, Initialization initialization) {
         super(width);
+        this.config = config;
+        long inner = config.recurrenceWidth();
+        Initializer in = initialization.projection(width);
+        linearX = addChildBlock("linear_x", new Projection(width, inner, true, in));
+        linearY = addChildBlock("linear_y", new Projection(width, inner, true, in));
+        linearOut =
+                addChildBlock(
+                        "linear_out",
+                        new Projection(inner, width, true, initialization.output(inner)));
+        convolutionWeight =
+                parameter(
+                        "conv_1d.weight",
+                        Parameter.Type.WEIGHT,
+                        initialization.convolution(config.taps()),
+                        inner,
+                        1,
+                        config.taps());
+        convolutionBias = parameter("conv_1d.bias", Parameter.Type.BIAS, Initializer.ZEROS, inner);
+        unit =
+                addChildBlock(
+                        "rg_lru", new RealGatedLru(inner, config.gateBlocks(), initialization));
     }
 
     @Override
@@ -21,21 +74,41 @@ public final class RgLru extends SequenceMixer {
             Positions positions,
             MixerState state,
             boolean training) {
-        throw new IllegalStateException();
+        RecurrentState before = (RecurrentState) state;
+        ShortConvolution.Output convolved =
+                ShortConvolution.apply(
+                        linearX.forward(store, x, training), // [B, T, E]
+                        value(store, convolutionWeight, x, training),
+                        value(store, convolutionBias, x, training),
+                        before == null ? null : before.convolution(),
+                        positions);
+        LinearRecurrence.Output h =
+                unit.forward(
+                        store,
+                        convolved.values(),
+                        before == null ? null : before.memory(),
+                        positions,
+                        training);
+        NDArray gate = Aten.geluTanh(linearY.forward(store, x, training)); // [B, T, E]
+        NDArray gated = Torch.cast(h.values(), Torch.typeOf(x)).mul(gate);
+        return new Output(
+                linearOut.forward(store, gated, training),
+                new RecurrentState(convolved.state(), h.state()));
     }
 
     @Override
     protected Shape[] stateShapes(long batch) {
-        throw new IllegalStateException();
+        long inner = config.recurrenceWidth();
+        return new Shape[] {new Shape(batch, config.taps() - 1, inner), new Shape(batch, inner)};
     }
 
     @Override
     protected MixerState stateOf(NDList arrays) {
-        throw new IllegalStateException();
+        return new RecurrentState(arrays.get(0), arrays.get(1));
     }
 
     @Override
     public long stateBytes(long tokens) {
-        throw new IllegalStateException();
+        return config.taps() * config.recurrenceWidth() * Float.BYTES;
     }
 }

@@ -9,6 +9,8 @@ import ai.djl.util.PairList;
 import dev.recurrent.blocks.nn.SizedBlock;
 import dev.recurrent.blocks.rule.Positions;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.Set;
 
 /**
@@ -179,7 +181,9 @@ public abstract class SequenceMixer extends SizedBlock {
         if (old == null) {
             return;
         }
-        Set<NDArray> kept = Set.copyOf(next.arrays());
+        // By identity: NDArray.equals compares contents.
+        Set<NDArray> kept = Collections.newSetFromMap(new IdentityHashMap<>());
+        kept.addAll(next.arrays());
         old.arrays().stream().filter(array -> !kept.contains(array)).forEach(NDArray::close);
     }
 

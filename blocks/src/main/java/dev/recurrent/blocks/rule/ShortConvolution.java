@@ -3,6 +3,7 @@ package dev.recurrent.blocks.rule;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.torch.Torch;
 
@@ -162,7 +163,7 @@ public final class ShortConvolution {
         NDArray first = before;
         if (first == null) {
             Shape shape = new Shape(x.getShape().get(0), memory, x.getShape().get(2));
-            NDArray zeros = manager.zeros(shape);
+            NDArray zeros = manager.zeros(shape, DataType.FLOAT32, x.getDevice());
             first = Torch.cast(zeros, Torch.typeOf(x));
         }
         NDArray joined = first.concat(x, 1); // [B, W − 1 + T, C]

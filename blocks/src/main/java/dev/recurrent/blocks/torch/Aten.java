@@ -1,7 +1,9 @@
 package dev.recurrent.blocks.torch;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 
 /**
  * The ATen operators and short compositions that several rules and blocks share, typed. All are
@@ -56,6 +58,21 @@ public final class Aten {
                         .mul(Scalars.of(2 * GELU_SCALE * GELU_CUBIC))
                         .add(Scalars.of(2 * GELU_SCALE));
         return sigmoid(inner.mul(x)).mul(x);
+    }
+
+    /**
+     * Creates a tensor of zeros, of any type.
+     *
+     * @param manager the manager that will own it
+     * @param shape its shape
+     * @param type its element type
+     * @param device where it lies
+     * @return the tensor
+     */
+    public static NDArray zeros(NDManager manager, Shape shape, ScalarType type, Device device) {
+        NDArray zeros = Torch.empty(manager, shape, type, device);
+        Torch.call(manager, "aten::zero_", zeros).close();
+        return zeros;
     }
 
     /**

@@ -15,6 +15,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -181,8 +182,11 @@ public final class Checkpoint implements AutoCloseable {
                     info.file(),
                     name,
                     String.format(
+                            Locale.ROOT,
                             "rows %d to %d were asked for, but its shape is %s",
-                            firstRow, firstRow + rows, shape));
+                            firstRow,
+                            firstRow + rows,
+                            shape));
         }
         long offset = available == 0 ? 0 : info.bytes() / available * firstRow;
         Shape wanted = shape.dimension() == 0 ? shape : new Shape(rows).addAll(shape.slice(1));
@@ -221,27 +225,25 @@ public final class Checkpoint implements AutoCloseable {
         }
         try (NDManager scratch = target.getManager().newSubManager()) {
             NDArray leaf = Torch.call(scratch, "aten::detach", target);
-            NDArray flat = flatten(scratch, leaf);
+            NDArray flat = PieceBuffer.flatten(scratch, leaf);
             if (Torch.address(flat) == Torch.address(leaf)) {
                 readDense(info, offset, flat);
             } else {
                 // The target has gaps, and flat is a copy.
                 ScalarType type = Torch.typeOf(leaf);
                 NDArray dense = Torch.empty(scratch, leaf.getShape(), type, leaf.getDevice());
-                readDense(info, offset, flatten(scratch, dense));
+                readDense(info, offset, PieceBuffer.flatten(scratch, dense));
                 Torch.copyInto(leaf, dense);
             }
         }
     }
 
-    private static NDArray flatten(NDManager manager, NDArray array) {
-        return Torch.call(manager, "aten::flatten.using_ints", array, 0, -1);
-    }
-
     private synchronized void readDense(TensorInfo info, long offset, NDArray target)
             throws IOException, CheckpointException {
         if (buffer == null) {
-            buffer = new PieceBuffer();
+            buffer =
+                    new PieceBuffer(
+                            tensors.values().stream().mapToLong(TensorInfo::bytes).max().orElse(0));
         }
         FileChannel channel = channels.get(info.file());
         try {

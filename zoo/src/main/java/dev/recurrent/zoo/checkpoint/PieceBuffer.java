@@ -24,10 +24,22 @@ import java.nio.channels.FileChannel;
 final class PieceBuffer {
 
     /** Large enough to hide the cost of a call, small enough to stay in the processor's cache. */
-    private static final int BYTES = 1 << 21;
+    private static final int MAX_BYTES = 1 << 21;
 
-    private final ByteBuffer buffer = ByteBuffer.allocateDirect(BYTES);
-    private final long address = Pointer.nativeValue(Native.getDirectBufferPointer(buffer));
+    private final ByteBuffer buffer;
+    private final long address;
+
+    /**
+     * Constructs a buffer.
+     *
+     * @param largest the size in the file of the largest tensor to come
+     */
+    PieceBuffer(long largest) {
+        // At least one element of any type.
+        long bytes = Math.max(Long.BYTES, Math.min(MAX_BYTES, largest));
+        buffer = ByteBuffer.allocateDirect((int) bytes);
+        address = Pointer.nativeValue(Native.getDirectBufferPointer(buffer));
+    }
 
     /**
      * Reads elements into a tensor.
@@ -77,6 +89,11 @@ final class PieceBuffer {
         Reference.reachabilityFence(this);
     }
 
+    /** Returns an array's elements in one dimension: a view if it is dense, else a copy. */
+    static NDArray flatten(NDManager manager, NDArray array) {
+        return Torch.call(manager, "aten::flatten.using_ints", array, 0, -1);
+    }
+
     /** Walks over a tensor's pieces, each beside the buffer's view of the same length. */
     private final class Pieces implements AutoCloseable {
 
@@ -95,7 +112,7 @@ final class PieceBuffer {
 
         boolean next() {
             close();
-            length = (int) Math.min(BYTES / type.bytes(), elements - end);
+            length = (int) Math.min(buffer.capacity() / type.bytes(), elements - end);
             if (length == 0) {
                 return false;
             }

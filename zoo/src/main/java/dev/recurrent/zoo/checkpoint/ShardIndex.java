@@ -2,6 +2,7 @@ package dev.recurrent.zoo.checkpoint;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
@@ -102,6 +103,9 @@ record ShardIndex(Path file, SortedMap<String, SortedSet<String>> shards) {
         } catch (NoSuchFileException e) {
             throw new CheckpointException(
                     file, tensor, "its shard '" + shard + "' is not in the folder", e);
+        } catch (FileSystemException e) {
+            String rule = "its shard's name is one that the file system cannot follow";
+            throw new CheckpointException(file, tensor, rule, e);
         }
         if (!Files.isRegularFile(path)) {
             throw new CheckpointException(

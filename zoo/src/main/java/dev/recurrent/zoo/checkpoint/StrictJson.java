@@ -58,15 +58,22 @@ final class StrictJson {
         try {
             value.read(json);
             json.tensor = null;
-            if (json.reader.peek() != JsonToken.END_DOCUMENT) {
-                throw json.broken("text follows the JSON object; nothing may");
-            }
+            json.requireEnd();
         } catch (CharacterCodingException e) {
             throw new CheckpointException(file, json.tensor, "the JSON text must be UTF-8", e);
         } catch (MalformedJsonException | EOFException e) {
             String where = CheckpointException.abbreviate(json.reader.getPath());
             throw new CheckpointException(
                     file, json.tensor, "the text must be valid JSON, but is not at " + where, e);
+        }
+    }
+
+    private void requireEnd() throws IOException, CheckpointException {
+        try {
+            reader.peek();
+        } catch (MalformedJsonException e) {
+            throw new CheckpointException(
+                    file, null, "text follows the JSON object; only spaces may", e);
         }
     }
 

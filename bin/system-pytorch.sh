@@ -1,0 +1,12 @@
+# Sourced by the scripts beside it where PYTORCH_LIBRARY_PATH is set: tells DJL, which cannot see
+# it, which of the bindings on the class path fits that PyTorch.
+
+# The version of DJL's bindings, which also work with newer PyTorch libraries.
+if [ -z "${PYTORCH_VERSION:-}" ]; then
+    PYTORCH_VERSION=$(sed -n 's:.*<pytorch.version>\(.*\)</pytorch.version>.*:\1:p' "$home/pom.xml")
+fi
+if [ -z "${PYTORCH_FLAVOR:-}" ]; then
+    PYTORCH_FLAVOR=cpu
+    [ -f "$PYTORCH_LIBRARY_PATH/libtorch_cuda.so" ] && PYTORCH_FLAVOR=cu128
+fi
+export PYTORCH_VERSION PYTORCH_FLAVOR

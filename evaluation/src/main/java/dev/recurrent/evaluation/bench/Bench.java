@@ -1,0 +1,135 @@
+package dev.recurrent.evaluation.bench;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
+import ai.djl.pytorch.jni.JniUtils;
+import dev.recurrent.blocks.torch.Torch;
+import dev.recurrent.evaluation.report.Memory;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Consumer;
+
+/**
+ * Times workloads: warm-up first, then repetitions until they are many or took long, of which the
+ * median counts. Every repetition waits for the device.
+ */
+public final class Bench {
+
+    private static final int LEAST_RUNS = 3;
+    private static final int MOST_RUNS = 100;
+    private static final double SECONDS = 2;
+    private static final double WARM_UP_SECONDS = 0.3;
+
+    private final NDManager manager;
+    private final Consumer<Measurement> listener;
+    private final List<Measurement> measurements = new ArrayList<>();
+    private final List<Ratio> ratios = new ArrayList<>();
+
+    /**
+     * Constructs a bench without results.
+     *
+     * @param manager on the device to measure
+     * @param listener is told each result when it is there
+     */
+    public Bench(NDManager manager, Consumer<Measurement> listener) {
+        this.manager = manager;
+        this.listener = listener;
+    }
+
+    /** Returns the manager on the device to measure. */
+    NDManager manager() {
+        return manager;
+    }
+
+    /** Returns a new manager on that device, for what is freed before the next measurement. */
+    public NDManager newManager() {
+        return manager.newSubManager();
+    }
+
+    /** Times a workload that records no gradients. */
+    Measurement time(String work, String form, long tokens, Workload workload) {
+        boolean before = JniUtils.isGradMode();
+        JniUtils.setGradMode(false);
+        try {
+            return timeAsIs(work, form, tokens, workload);
+        } finally {
+            JniUtils.setGradMode(before);
+        }
+    }
+
+    /**
+     * Times a forward and a backward pass; the workload returns the scalar that is differentiated.
+     */
+    Measurement timeGradient(String work, String form, long tokens, Workload workload) {
+        return timeAsIs(work, form, tokens, new Backward(workload));
+    }
+
+    /** Notes how much longer one took than the other. */
+    void compare(String name, Measurement dividend, Measurement divisor) {
+        ratios.add(new Ratio(name, dividend.seconds() / divisor.seconds()));
+    }
+
+    /** Returns all results so far. */
+    public List<Measurement> measurements() {
+        return List.copyOf(measurements);
+    }
+
+    /** Returns all comparisons so far. */
+    public List<Ratio> ratios() {
+        return List.copyOf(ratios);
+    }
+
+    private Measurement timeAsIs(String work, String form, long tokens, Workload workload) {
+        Device device = manager.getDevice();
+        long taken = Memory.resetPeak(device);
+        double spent = 0;
+        do {
+            spent += seconds(workload);
+        } while (spent < WARM_UP_SECONDS);
+        List<Double> times = new ArrayList<>();
+        double total = 0;
+        while (times.size() < LEAST_RUNS || (total < SECONDS && times.size() < MOST_RUNS)) {
+            times.add(seconds(workload));
+            total += times.get(times.size() - 1);
+        }
+        long peak = Memory.peak(device);
+        Measurement measurement =
+                new Measurement(
+                        work,
+                        form,
+                        median(times),
+                        tokens,
+                        taken == 0 ? 0 : Math.max(0, peak - taken),
+                        times.size());
+        measurements.add(measurement);
+        listener.accept(measurement);
+        return measurement;
+    }
+
+    private double seconds(Workload workload) {
+        try (NDManager scope = manager.newSubManager();
+                NDScope made = new NDScope()) {
+            made.suppressNotUsedWarning();
+            long start = System.nanoTime();
+            await(workload.run(scope));
+            return (System.nanoTime() - start) / 1e9;
+        }
+    }
+
+    /** Copies one element to the host, which comes after all work before it. */
+    private static void await(NDArray result) {
+        NDArray flat = result.reshape(-1);
+        Torch.call(result.getManager(), "aten::narrow", flat, 0, 0, 1).toByteBuffer();
+    }
+
+    private static double median(List<Double> times) {
+        double[] sorted = times.stream().mapToDouble(Double::doubleValue).sorted().toArray();
+        int middle = sorted.length / 2;
+        return sorted.length % 2 == 1
+                ? sorted[middle]
+                : Arrays.stream(sorted, middle - 1, middle + 1).average().orElseThrow();
+    }
+}

@@ -1,0 +1,2 @@
+/** Time, throughput and memory of rules, mixers and models. */
+package dev.recurrent.evaluation.bench;

@@ -1,0 +1,218 @@
+package dev.recurrent.evaluation.cli;
+
+import ai.djl.ndarray.NDManager;
+import com.google.gson.GsonBuilder;
+import dev.recurrent.evaluation.InvalidInputException;
+import dev.recurrent.evaluation.bench.Bench;
+import dev.recurrent.evaluation.bench.BenchModels;
+import dev.recurrent.evaluation.bench.BenchShape;
+import dev.recurrent.evaluation.bench.Measurement;
+import dev.recurrent.evaluation.bench.MixerBench;
+import dev.recurrent.evaluation.bench.ModelBench;
+import dev.recurrent.evaluation.bench.Ratio;
+import dev.recurrent.evaluation.bench.RuleBench;
+import dev.recurrent.evaluation.report.Numbers;
+import dev.recurrent.evaluation.report.Table;
+import dev.recurrent.zoo.Pretrained;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Measures time, throughput and memory. */
+@Command(
+        name = "bench",
+        header = "Measures time, throughput and memory.",
+        description = {
+            "Measures time, tokens/s and memory: medians after warm-up, the loop over time beside"
+                + " the chunked form. Without a choice it measures the delta rule, the linear"
+                + " recurrence, how time grows with length on small models, and two models of 183M"
+                + " and 237M parameters; that takes some minutes."
+        })
+final class BenchCommand implements Callable<Integer> {
+
+    @Spec private CommandSpec spec;
+
+    @Mixin private DeviceOption device;
+
+    @Option(
+            names = "--rule",
+            split = ",",
+            paramLabel = "RULE",
+            description =
+                    "delta-rule, gated-delta-rule, state-space-duality, linear-recurrence; or all.")
+    private List<String> rules = List.of();
+
+    @Option(
+            names = "--mixer",
+            split = ",",
+            paramLabel = "MIXER",
+            description =
+                    "delta-net, gated-deltanet, mamba2, rg-lru, attention,"
+                            + " sliding-window-attention; or all.")
+    private List<String> mixers = List.of();
+
+    @Option(
+            names = {"--model", "-m"},
+            split = ",",
+            paramLabel = "MODEL",
+            description =
+                    "An entry of the zoo, a folder, or recurrent-gemma-183m, qwen3.5-237m (random"
+                            + " weights).")
+    private List<String> models = List.of();
+
+    @Option(
+            names = {"--batch", "-b"},
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Rows (default: 1).")
+    private int batch;
+
+    @Option(
+            names = "--length",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Tokens (default: each benchmark's own).")
+    private int length;
+
+    @Option(names = "--json", description = "Print JSON.")
+    private boolean json;
+
+    @Override
+    public Integer call() throws Exception {
+        BenchShape shape = shape();
+        List<RuleBench> chosenRules = choose("rule", rules, RuleBench.values());
+        List<MixerBench> chosenMixers = choose("mixer", mixers, MixerBench.values());
+        List<String> peers = models.stream().filter(BenchModels.PEERS::contains).toList();
+        List<ModelName> named =
+                models.stream().filter(name -> !peers.contains(name)).map(ModelName::of).toList();
+        try (NDManager manager = device.newManager()) {
+            Bench bench = new Bench(manager, this::tell);
+            if (rules.isEmpty() && mixers.isEmpty() && models.isEmpty()) {
+                defaults(bench, shape);
+            }
+            chosenRules.forEach(rule -> rule.run(bench, shape));
+            chosenMixers.forEach(mixer -> mixer.run(bench, shape));
+            for (String peer : peers) {
+                peer(peer, bench, shape);
+            }
+            for (ModelName name : named) {
+                try (Pretrained model = name.open(device)) {
+                    new ModelBench(name.text(), model.model()).run(bench, shape);
+                }
+            }
+            print(bench);
+        }
+        return 0;
+    }
+
+    private BenchShape shape() {
+        try {
+            return new BenchShape(batch, length);
+        } catch (IllegalArgumentException e) {
+            throw new InvalidInputException(e.getMessage(), e);
+        }
+    }
+
+    private static <E extends Enum<E>> List<E> choose(String kind, List<String> names, E[] all) {
+        if (names.contains("all")) {
+            return List.of(all);
+        }
+        List<String> known = Arrays.stream(all).map(BenchCommand::name).toList();
+        for (String name : names) {
+            if (!known.contains(name)) {
+                throw Suggestions.unknown(kind, name, known);
+            }
+        }
+        return names.stream().map(name -> all[known.indexOf(name)]).toList();
+    }
+
+    private static String name(Enum<?> value) {
+        return value.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    private void defaults(Bench bench, BenchShape shape) throws Exception {
+        RuleBench.DELTA_RULE.run(bench, shape);
+        RuleBench.LINEAR_RECURRENCE.run(bench, shape);
+        BenchModels.small()
+                .forEach(
+                        (name, config) -> {
+                            try (NDManager weights = bench.newManager()) {
+                                new ModelBench(name, BenchModels.initialized(config, weights))
+                                        .runLengths(bench);
+                            }
+                        });
+        for (String peer : BenchModels.PEERS) {
+            peer(peer, bench, shape);
+        }
+    }
+
+    private static void peer(String name, Bench bench, BenchShape shape) throws Exception {
+        try (NDManager weights = bench.newManager()) {
+            new ModelBench(name, BenchModels.peer(name, weights)).run(bench, shape);
+        }
+    }
+
+    private void tell(Measurement measurement) {
+        spec.commandLine()
+                .getErr()
+                .println(
+                        measurement.work()
+                                + ", "
+                                + measurement.form()
+                                + ": "
+                                + Numbers.duration(measurement.seconds()));
+    }
+
+    private void print(Bench bench) {
+        String text =
+                json
+                        ? new GsonBuilder()
+                                        .setPrettyPrinting()
+                                        .disableHtmlEscaping()
+                                        .create()
+                                        .toJson(
+                                                Map.of(
+                                                        "device", device.device().toString(),
+                                                        "measurements", bench.measurements(),
+                                                        "ratios", bench.ratios()))
+                                + "\n"
+                        : tables(bench);
+        spec.commandLine().getOut().print(text);
+    }
+
+    private static String tables(Bench bench) {
+        Table times =
+                new Table()
+                        .column("Work", Table.Align.LEFT)
+                        .column("Form", Table.Align.LEFT)
+                        .column("Time", Table.Align.RIGHT)
+                        .column("Tokens/s", Table.Align.RIGHT)
+                        .column("Memory", Table.Align.RIGHT)
+                        .column("Runs", Table.Align.RIGHT);
+        for (Measurement measurement : bench.measurements()) {
+            times.row(
+                    measurement.work(),
+                    measurement.form(),
+                    Numbers.duration(measurement.seconds()),
+                    Numbers.rate(measurement.tokensPerSecond()),
+                    "+" + Numbers.bytes(measurement.extraBytes()),
+                    Integer.toString(measurement.runs()));
+        }
+        if (bench.ratios().isEmpty()) {
+            return times.toString();
+        }
+        Table ratios =
+                new Table().column("Compared", Table.Align.LEFT).column("Ratio", Table.Align.RIGHT);
+        for (Ratio ratio : bench.ratios()) {
+            ratios.row(ratio.name(), String.format(Locale.ROOT, "%.2f", ratio.value()));
+        }
+        return times + "\n" + ratios;
+    }
+}

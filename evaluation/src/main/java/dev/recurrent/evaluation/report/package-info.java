@@ -1,0 +1,2 @@
+/** Results as tables and JSON. */
+package dev.recurrent.evaluation.report;

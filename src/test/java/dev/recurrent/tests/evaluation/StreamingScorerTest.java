@@ -1,0 +1,115 @@
+package dev.recurrent.tests.evaluation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.ParameterStore;
+import dev.recurrent.blocks.LanguageModel;
+import dev.recurrent.blocks.rule.Positions;
+import dev.recurrent.evaluation.score.Likelihood;
+import dev.recurrent.evaluation.score.StreamingScorer;
+import java.util.Arrays;
+import java.util.Random;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class StreamingScorerTest {
+
+    private static final long[] IDS = new Random(1).longs(150, 0, SmallModel.VOCABULARY).toArray();
+
+    private static NDManager manager;
+    private static LanguageModel model;
+    private static double[] expected;
+
+    @BeforeAll
+    static void scorePlainly() {
+        manager = NDManager.newBaseManager();
+        model = SmallModel.create(manager);
+        expected = plain();
+    }
+
+    @AfterAll
+    static void close() {
+        manager.close();
+    }
+
+    /** The negative log-likelihoods by one full pass and a softmax in float64 on the host. */
+    private static double[] plain() {
+        try (NDManager scope = manager.newSubManager()) {
+            int length = IDS.length - 1;
+            NDArray ids = scope.create(Arrays.copyOf(IDS, length), new Shape(1, length));
+            NDArray logits =
+                    model.forward(
+                                    new ParameterStore(scope, false),
+                                    ids,
+                                    Positions.range(scope, 1, length, 0),
+                                    null,
+                                    false)
+                            .values();
+            double[] rows = logits.toType(DataType.FLOAT64, true).toDoubleArray();
+            int vocabulary = SmallModel.VOCABULARY;
+            double[] scores = new double[length];
+            for (int t = 0; t < length; t++) {
+                double[] row = Arrays.copyOfRange(rows, t * vocabulary, (t + 1) * vocabulary);
+                double sum = Arrays.stream(row).map(Math::exp).sum();
+                scores[t] = Math.log(sum) - row[(int) IDS[t + 1]];
+            }
+            return scores;
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 7, 64, 148, 149, 150, 1000})
+    void equalsOnePassWhateverTheChunk(int chunk) {
+        Likelihood likelihood = score(chunk);
+        double sum = Arrays.stream(expected).sum();
+        assertThat(likelihood.tokens()).isEqualTo(IDS.length - 1);
+        // fp32 logits of order 1 carry errors of 1e-7 each, sums of 149 of them at most 1e-5.
+        assertThat(likelihood.sum()).isCloseTo(sum, within(1e-5 * sum));
+        double mean = sum / expected.length;
+        double variance =
+                Arrays.stream(expected).map(x -> (x - mean) * (x - mean)).sum()
+                        / (expected.length - 1);
+        assertThat(likelihood.standardError())
+                .isCloseTo(Math.sqrt(variance * expected.length), within(1e-3));
+    }
+
+    @Test
+    void stateIsCarried() {
+        double carried = score(10).sum();
+        double cut = 0;
+        for (int start = 0; start < IDS.length - 1; start += 10) {
+            int end = Math.min(start + 11, IDS.length);
+            cut += score(1000, Arrays.copyOfRange(IDS, start, end)).sum();
+        }
+        // The same tokens scored without what came before: a scorer that forgot would agree.
+        assertThat(Math.abs(cut - carried)).isGreaterThan(1e-2);
+    }
+
+    @Test
+    void scoresNothingOfOneToken() {
+        assertThat(score(5, 3).tokens()).isZero();
+    }
+
+    @Test
+    void refusesIdsOutsideTheVocabulary() {
+        assertThatThrownBy(() -> score(5, 3, SmallModel.VOCABULARY, 1))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("vocabulary");
+    }
+
+    private static Likelihood score(int chunk, long... ids) {
+        try (StreamingScorer scorer = new StreamingScorer(model, manager, chunk)) {
+            Arrays.stream(ids.length == 0 ? IDS : ids).forEach(scorer::add);
+            return scorer.finish();
+        }
+    }
+}

@@ -1,0 +1,63 @@
+package dev.recurrent.zoo;
+
+import ai.djl.repository.zoo.ModelZoo;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * DeltaNet, Gated DeltaNet, Mamba-2, Hawk, Griffin and what they are compared with, for DJL's
+ * Criteria: nothing is downloaded.
+ *
+ * <pre>{@code
+ * Criteria<String, String> criteria =
+ *         Criteria.builder()
+ *                 .setTypes(String.class, String.class)
+ *                 .optGroupId("dev.recurrent")
+ *                 .optArtifactId("gated-deltanet")
+ *                 .optFilter("size", "tiny")
+ *                 .build();
+ * }</pre>
+ *
+ * The filter {@code size} names one of the entry's presets ({@code tiny} without it), the option
+ * {@code seed} the weights of an entry that has no trained ones.
+ */
+public final class RecurrentModelZoo extends ModelZoo {
+
+    /** The group id. */
+    public static final String GROUP_ID = "dev.recurrent";
+
+    /** The artifact ids. */
+    public static final List<String> ENTRIES =
+            List.of(
+                    "delta-net",
+                    "delta-net-swa",
+                    "delta-net-global",
+                    "gated-deltanet",
+                    "gated-deltanet-h1",
+                    "gated-deltanet-h2",
+                    "mamba2",
+                    "hawk",
+                    "griffin",
+                    "mqa-transformer");
+
+    /**
+     * Constructs the zoo. DJL does so while its class {@code ModelZoo} initialises, for every user,
+     * so nothing is read here and no engine started.
+     */
+    public RecurrentModelZoo() {
+        PresetRepository repository = new PresetRepository();
+        for (String artifactId : ENTRIES) {
+            addModel(new PresetLoader(repository.entry(artifactId)));
+        }
+    }
+
+    @Override
+    public String getGroupId() {
+        return GROUP_ID;
+    }
+
+    @Override
+    public Set<String> getSupportedEngines() {
+        return Set.of("PyTorch");
+    }
+}

@@ -1,0 +1,294 @@
+package dev.recurrent.zoo.generation;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.ParameterStore;
+import dev.recurrent.blocks.LanguageModel;
+import dev.recurrent.blocks.ModelState;
+import dev.recurrent.blocks.rule.Positions;
+import java.util.Arrays;
+import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
+
+/**
+ * A conversation with a model: some rows of text, each a document of its own, and the state that
+ * carries them from call to call. Memory does not grow with the number of calls.
+ *
+ * <p>Tensors that a session returns live until its next call or its end, whichever comes first;
+ * duplicate what must live longer. Gradients are not recorded, on whichever thread calls. A session
+ * serves one thread at a time; sessions do not disturb each other. A session in which a call failed
+ * is closed.
+ */
+public final class Session implements AutoCloseable {
+
+    private final LanguageModel model;
+    private final ParameterStore store;
+    private final NDManager manager;
+    private NDManager step;
+    private ModelState state;
+    private long[] positions;
+
+    /**
+     * Opens a session at the beginning of all its texts.
+     *
+     * @param model the model
+     * @param store its parameters' store
+     * @param parent where the session's manager hangs, and the device it runs on
+     * @param rows B, how many texts
+     */
+    public Session(LanguageModel model, ParameterStore store, NDManager parent, int rows) {
+        this(model, store, parent.newSubManager(), null, new long[rows]);
+        if (rows < 1) {
+            close();
+            throw new IllegalArgumentException("A session needs a row");
+        }
+    }
+
+    /**
+     * Opens a session of one row.
+     *
+     * @param model the model
+     * @param parent where the session's manager hangs, and the device it runs on
+     */
+    public Session(LanguageModel model, NDManager parent) {
+        this(model, new ParameterStore(parent, false), parent, 1);
+    }
+
+    private Session(
+            LanguageModel model,
+            ParameterStore store,
+            NDManager manager,
+            ModelState state,
+            long[] positions) {
+        this.model = model;
+        this.store = store;
+        this.manager = manager;
+        this.state = state;
+        this.positions = positions;
+        manager.setName("session");
+    }
+
+    /**
+     * Continues every row by at least one token, and returns what may come next. Rows may differ in
+     * length.
+     *
+     * @param tokens B rows of ids
+     * @param chunk how many tokens of a row go through the model at a time
+     * @return logits after each row's last token, [B, vocabulary]
+     * @throws IllegalArgumentException if a row is empty or an id is not in the vocabulary
+     */
+    public NDArray feed(long[][] tokens, int chunk) {
+        int longest = check(tokens, chunk);
+        return run(
+                () -> {
+                    NDList last = new NDList(new NDArray[rows()]);
+                    for (int from = 0; from < longest; from += chunk) {
+                        int to = Math.min(from + chunk, longest);
+                        NDArray hidden = hidden(tokens, from, to); // [B, C, D]
+                        for (int row = 0; row < rows(); row++) {
+                            int end = tokens[row].length - 1;
+                            if (from <= end && end < to) {
+                                last.set(row, at(hidden, row, end - from)); // [D]
+                            }
+                        }
+                        hidden.close();
+                    }
+                    return model.logits(store, NDArrays.stack(last), false); // [B, vocabulary]
+                });
+    }
+
+    /**
+     * Continues a session of one row.
+     *
+     * @param tokens at least one id
+     * @return logits after the last token, [1, vocabulary]
+     * @throws IllegalArgumentException if there is no token or an id is not in the vocabulary
+     */
+    public NDArray feed(long... tokens) {
+        return feed(new long[][] {tokens}, Math.max(1, tokens.length));
+    }
+
+    /**
+     * Continues every row by the same number of tokens, and returns what may come after each.
+     *
+     * @param tokens B rows of T ids
+     * @return logits [B, T, vocabulary]
+     * @throws IllegalArgumentException if rows are empty or differ in length, or an id is not in
+     *     the vocabulary
+     */
+    public NDArray feedAll(long[][] tokens) {
+        int length = check(tokens, 1);
+        if (Arrays.stream(tokens).anyMatch(row -> row.length != length)) {
+            throw new IllegalArgumentException("Rows differ in length");
+        }
+        return run(() -> model.logits(store, hidden(tokens, 0, length), false));
+    }
+
+    /**
+     * Keeps some rows only.
+     *
+     * @param rows indices of rows to keep, in their new order; a row may be kept several times
+     */
+    public void keep(int... rows) {
+        requireOpen();
+        long[] kept = new long[rows.length];
+        for (int i = 0; i < rows.length; i++) {
+            kept[i] = positions[rows[i]];
+        }
+        if (state != null) {
+            try (NDManager scratch = manager.newSubManager()) {
+                NDArray index = scratch.create(Arrays.stream(rows).asLongStream().toArray());
+                ModelState selected = derive(seen -> seen.select(index), manager);
+                state.close();
+                state = selected;
+            }
+        }
+        positions = kept;
+    }
+
+    /**
+     * Returns a session that stands where this one stands and goes its own way from there.
+     *
+     * @return a session to be closed by itself
+     */
+    public Session fork() {
+        requireOpen();
+        NDManager sibling = manager.getParentManager().newSubManager();
+        ModelState copy = state == null ? null : derive(ModelState::duplicate, sibling);
+        return new Session(model, store, sibling, copy, positions.clone());
+    }
+
+    /** Returns B. */
+    public int rows() {
+        return positions.length;
+    }
+
+    /** Returns how many tokens of each row have been seen. */
+    public long[] positions() {
+        return positions.clone();
+    }
+
+    /** Returns the size of the state in bytes. */
+    public long stateBytes() {
+        return state == null ? 0 : state.bytes();
+    }
+
+    /** Frees the state. Closing twice is harmless. */
+    @Override
+    public void close() {
+        state = null;
+        manager.close();
+    }
+
+    /** Runs a pass in a manager of its own, which replaces that of the pass before. */
+    private NDArray run(Supplier<NDArray> pass) {
+        requireOpen();
+        if (step != null) {
+            step.close();
+        }
+        step = manager.newSubManager();
+        NDArray result = null;
+        try (NDScope scope = new NDScope()) {
+            scope.suppressNotUsedWarning();
+            result = NoGradient.call(pass);
+            NDScope.unregister(result);
+            return result;
+        } finally {
+            if (result == null) {
+                close();
+            }
+        }
+    }
+
+    /** Makes a state of this one's, owned by {@code owner} whatever scope the caller is in. */
+    private ModelState derive(UnaryOperator<ModelState> function, NDManager owner) {
+        try (NDScope scope = new NDScope()) {
+            scope.suppressNotUsedWarning();
+            ModelState made = NoGradient.call(() -> function.apply(state));
+            made.layers().forEach(layer -> NDScope.unregister(layer.arrays()));
+            made.attach(owner);
+            return made;
+        }
+    }
+
+    /** Moves all rows on by their tokens in [from, to); rows that are shorter are padded. */
+    private NDArray hidden(long[][] tokens, int from, int to) {
+        try (NDManager pass = step.newSubManager()) {
+            int length = to - from;
+            NDArray ids = pass.create(ids(tokens, from, length), new Shape(rows(), length));
+            Positions places = places(pass, tokens, from, length);
+            LanguageModel.Output output = model.hidden(store, ids, places, state, false);
+            state = output.state();
+            state.attach(manager);
+            for (int row = 0; row < rows(); row++) {
+                positions[row] += real(tokens[row], from, length);
+            }
+            output.values().attach(step);
+            return output.values(); // [B, C, D]
+        }
+    }
+
+    private static long[] ids(long[][] tokens, int from, int length) {
+        long[] ids = new long[tokens.length * length];
+        for (int row = 0; row < tokens.length; row++) {
+            int real = real(tokens[row], from, length);
+            if (real > 0) {
+                System.arraycopy(tokens[row], from, ids, row * length, real);
+            }
+        }
+        return ids;
+    }
+
+    private Positions places(NDManager pass, long[][] tokens, int from, int length) {
+        boolean even = true;
+        long[] values = new long[rows() * length];
+        Arrays.fill(values, Positions.PADDING);
+        for (int row = 0; row < rows(); row++) {
+            int real = real(tokens[row], from, length);
+            for (int t = 0; t < real; t++) {
+                values[row * length + t] = positions[row] + t;
+            }
+            even &= real == length && positions[row] == positions[0];
+        }
+        return even
+                ? Positions.range(pass, rows(), length, positions[0])
+                : Positions.of(pass, rows(), length, values);
+    }
+
+    private static int real(long[] row, int from, int length) {
+        return Math.max(0, Math.min(length, row.length - from));
+    }
+
+    private static NDArray at(NDArray hidden, int row, int column) {
+        return hidden.get(new NDIndex().addIndices(row, column));
+    }
+
+    private int check(long[][] tokens, int chunk) {
+        if (tokens.length != rows()) {
+            throw new IllegalArgumentException(
+                    tokens.length + " rows of tokens do not fit a session of " + rows());
+        }
+        if (chunk < 1) {
+            throw new IllegalArgumentException("chunk must be >= 1, not " + chunk);
+        }
+        int longest = 0;
+        for (int row = 0; row < tokens.length; row++) {
+            if (tokens[row].length == 0) {
+                throw new IllegalArgumentException("Row " + row + " has no tokens");
+            }
+            longest = Math.max(longest, tokens[row].length);
+        }
+        return longest;
+    }
+
+    private void requireOpen() {
+        if (!manager.isOpen()) {
+            throw new IllegalStateException("The session is closed");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+package dev.recurrent.zoo.preset;
+
+import dev.recurrent.blocks.LanguageModelConfig;
+import dev.recurrent.zoo.config.HubConfig;
+import dev.recurrent.zoo.config.SpecialTokens;
+
+/**
+ * A model of a known size.
+ *
+ * @param artifactId its entry in the zoo, such as {@code gated-deltanet-h1}
+ * @param size its size, such as {@code 1.3b}; every entry has a {@code tiny} one that reads bytes
+ * @param modelType upstream's name for the implementation
+ * @param model what it is made of
+ * @param tokens its special tokens
+ * @param maxPositions the length that it is trained at
+ */
+public record Preset(
+        String artifactId,
+        String size,
+        String modelType,
+        LanguageModelConfig model,
+        SpecialTokens tokens,
+        long maxPositions) {
+
+    /** The size that every entry has. */
+    public static final String TINY = "tiny";
+
+    /** Returns the model in upstream's words. */
+    public HubConfig config() {
+        return HubConfig.of(modelType, model, tokens, maxPositions);
+    }
+}

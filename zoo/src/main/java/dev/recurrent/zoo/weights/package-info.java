@@ -1,0 +1,2 @@
+/** The way of weights between upstream checkpoints and our parameters. */
+package dev.recurrent.zoo.weights;
