@@ -18,6 +18,20 @@ import java.util.Map;
 /** The presets as DJL sees them: one artifact a size, without files. */
 final class PresetRepository implements Repository {
 
+    /** The artifact ids. */
+    static final List<String> ENTRIES =
+            List.of(
+                    "delta-net",
+                    "delta-net-swa",
+                    "delta-net-global",
+                    "gated-deltanet",
+                    "gated-deltanet-h1",
+                    "gated-deltanet-h2",
+                    "mamba2",
+                    "hawk",
+                    "griffin",
+                    "mqa-transformer");
+
     private static final String VERSION = "1.0.0";
     private static final Application APPLICATION = Application.NLP.TEXT_GENERATION;
 
@@ -101,7 +115,7 @@ final class PresetRepository implements Repository {
 
     @Override
     public List<MRL> getResources() {
-        return RecurrentModelZoo.ENTRIES.stream().map(this::entry).toList();
+        return ENTRIES.stream().map(this::entry).toList();
     }
 
     @Override

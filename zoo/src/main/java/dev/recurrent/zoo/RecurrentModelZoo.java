@@ -1,7 +1,6 @@
 package dev.recurrent.zoo;
 
 import ai.djl.repository.zoo.ModelZoo;
-import java.util.List;
 import java.util.Set;
 
 /**
@@ -26,27 +25,14 @@ public final class RecurrentModelZoo extends ModelZoo {
     /** The group id. */
     public static final String GROUP_ID = "dev.recurrent";
 
-    /** The artifact ids. */
-    public static final List<String> ENTRIES =
-            List.of(
-                    "delta-net",
-                    "delta-net-swa",
-                    "delta-net-global",
-                    "gated-deltanet",
-                    "gated-deltanet-h1",
-                    "gated-deltanet-h2",
-                    "mamba2",
-                    "hawk",
-                    "griffin",
-                    "mqa-transformer");
-
     /**
      * Constructs the zoo. DJL does so while its class {@code ModelZoo} initialises, for every user,
-     * so nothing is read here and no engine started.
+     * so nothing is read here and no engine started. It may even do so before this class has
+     * initialised its own fields: there must not be any.
      */
     public RecurrentModelZoo() {
         PresetRepository repository = new PresetRepository();
-        for (String artifactId : ENTRIES) {
+        for (String artifactId : PresetRepository.ENTRIES) {
             addModel(new PresetLoader(repository.entry(artifactId)));
         }
     }
