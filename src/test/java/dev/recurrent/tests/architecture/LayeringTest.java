@@ -124,6 +124,7 @@ class LayeringTest {
                                 "java..",
                                 "ai.djl",
                                 "ai.djl.engine..",
+                                "ai.djl.inference.streaming..",
                                 "ai.djl.ndarray..",
                                 "ai.djl.nn..",
                                 "ai.djl.training..",

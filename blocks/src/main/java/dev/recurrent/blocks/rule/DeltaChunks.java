@@ -11,7 +11,8 @@ import dev.recurrent.blocks.torch.Torch;
  * pairs of its tokens, e the decay from its start and r the decay to its end:
  *
  * <pre>
- * (I + tril(β·KKᵀ ⊙ D, −1))·[W | U] = [β·e·K | β·V]
+ * A  = (I + tril(β·KKᵀ ⊙ D, −1))⁻¹
+ * W  = A·(β·e·K),  U = A·(β·V)
  * N  = U − W·S                                 (N = V without β)
  * O  = e·Q·S + (QKᵀ ⊙ D)·N
  * S' = e_C·S + (r·K)ᵀ·N
@@ -85,12 +86,14 @@ final class DeltaChunks {
             if (decay.fromStart() != null) {
                 overlaps = overlaps.mul(decay.pairs()); // [M, G, C, C]
             }
-            NDArray right =
-                    keys.mul(times(strengths, decay.fromStart()))
-                            .concat(values.mul(strengths), 3); // [M, G, C, K + V]
-            NDArray solved = Aten.solveUnitLower(overlaps.mul(strengths), right);
-            NDArray reads = part(solved, 3, 0, sizes.keyDim()); // W [M, G, C, K]
-            NDArray writes = part(solved, 3, sizes.keyDim(), sizes.valueDim()); // U [M, G, C, V]
+            // The inverse itself: products with it are several times faster than solving for
+            // W and U, and a batch of small systems is solved one by one on CPU.
+            NDArray identity = keys.getManager().eye(Math.toIntExact(chunk));
+            NDArray inverse = Aten.solveUnitLower(overlaps.mul(strengths), identity);
+            NDArray weighted = inverse.mul(row(strengths)); // [M, G, C, C]
+            NDArray writes = weighted.matMul(values); // U [M, G, C, V]
+            NDArray fromStart = row(decay.fromStart());
+            NDArray reads = times(weighted, fromStart).matMul(keys); // W [M, G, C, K]
             states.correct(reads, writes, toEnd, decay.across());
         }
         NDArray output = scores.matMul(states.written()); // [M, G, C, V]
@@ -102,6 +105,11 @@ final class DeltaChunks {
 
     private static NDArray times(NDArray array, NDArray factor) {
         return factor == null ? array : array.mul(factor);
+    }
+
+    /** [M, G, C, 1] → [M, G, 1, C]. */
+    private static NDArray row(NDArray column) {
+        return column == null ? null : column.transpose(0, 1, 3, 2);
     }
 
     private static NDArray part(NDArray array, int axis, long start, long length) {

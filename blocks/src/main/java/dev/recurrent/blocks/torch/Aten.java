@@ -53,11 +53,14 @@ public final class Aten {
      * which is the same function.
      */
     public static NDArray geluTanh(NDArray x) {
+        // In place where autograd needs no older value: fresh memory costs more than arithmetic.
         NDArray inner =
                 x.mul(x)
-                        .mul(Scalars.of(2 * GELU_SCALE * GELU_CUBIC))
-                        .add(Scalars.of(2 * GELU_SCALE));
-        return sigmoid(inner.mul(x)).mul(x);
+                        .muli(Scalars.of(2 * GELU_SCALE * GELU_CUBIC))
+                        .addi(Scalars.of(2 * GELU_SCALE))
+                        .mul(x);
+        Torch.call(x.getManager(), "aten::sigmoid_", inner).close();
+        return inner.mul(x);
     }
 
     /**

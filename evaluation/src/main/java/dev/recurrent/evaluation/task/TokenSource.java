@@ -14,7 +14,7 @@ import java.nio.charset.StandardCharsets;
  */
 final class TokenSource {
 
-    private static final int BUFFER = 1 << 15;
+    private static final int BUFFER = 1 << 12;
 
     /** Takes tokens. */
     interface Consumer {

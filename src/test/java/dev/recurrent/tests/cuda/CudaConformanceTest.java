@@ -1,0 +1,53 @@
+package dev.recurrent.tests.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import ai.djl.Device;
+import ai.djl.engine.Engine;
+import dev.recurrent.evaluation.verify.Expected;
+import dev.recurrent.evaluation.verify.Verification;
+import dev.recurrent.tests.support.Conformance;
+import dev.recurrent.zoo.Pretrained;
+import java.nio.file.Path;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The checks of {@code recurrent verify} on CUDA tensors; bin/test-cuda runs them. */
+@Tag("cuda")
+class CudaConformanceTest {
+
+    /** What the conformance cases ask of fp32 logits. */
+    private static final double TOLERANCE = 1e-4;
+
+    @BeforeAll
+    static void needsAGpu() {
+        assumeTrue(Engine.getEngine("PyTorch").getGpuCount() > 0, "PyTorch sees no GPU");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "delta_net",
+                "delta_net_swa",
+                "gated_deltanet",
+                "gated_deltanet_h1",
+                "mamba2",
+                "olmo_hybrid",
+                "qwen3_5",
+                "recurrent_gemma_griffin",
+                "recurrent_gemma_hawk"
+            })
+    void upstreamModelsPass(String model) throws Exception {
+        Path folder = Conformance.path(model);
+        try (Pretrained pretrained = Pretrained.load(folder, Device.gpu())) {
+            Expected expected = Expected.read(pretrained.manager(), folder.resolve(Expected.FILE));
+            assertThat(expected.logits().getDevice().isGpu()).isTrue();
+            assertThat(new Verification(pretrained.model(), pretrained.manager(), expected).run())
+                    .hasSize(4)
+                    .allMatch(check -> check.passes(TOLERANCE), "passes at " + TOLERANCE);
+        }
+    }
+}
