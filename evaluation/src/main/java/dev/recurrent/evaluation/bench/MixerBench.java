@@ -14,6 +14,7 @@ import dev.recurrent.blocks.mixer.RgLruConfig;
 import dev.recurrent.blocks.mixer.SequenceMixer;
 import dev.recurrent.blocks.nn.Initialization;
 import dev.recurrent.blocks.rule.Positions;
+import java.util.Locale;
 
 /** Mixers of width 1024: a pass over many tokens, with and without backward, and single tokens. */
 public enum MixerBench {
@@ -48,7 +49,8 @@ public enum MixerBench {
             mixer.initialize(weights, DataType.FLOAT32);
             ParameterStore store = new ParameterStore(weights, false);
             NDArray x = Randoms.normal(weights, batch, length, WIDTH);
-            String work = mixer.getClass().getSimpleName() + " B " + batch + " D " + WIDTH;
+            String name = name().toLowerCase(Locale.ROOT).replace('_', '-');
+            String work = name + " B " + batch + " D " + WIDTH;
             String many = work + " T " + length;
             long tokens = (long) batch * length;
             Workload forward = scope -> forward(mixer, store, scope, x, false);
