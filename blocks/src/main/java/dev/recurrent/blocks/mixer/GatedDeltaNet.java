@@ -25,9 +25,6 @@ public final class GatedDeltaNet extends DeltaNet {
     /** Keeps the logarithm of a drawn zero finite. */
     private static final double MIN_RATE = 1e-6;
 
-    private static final double MIN_STEP = 1e-3;
-    private static final double MAX_STEP = 1e-1;
-
     private final Projection step;
     private final Parameter logRate;
     private final Parameter stepBias;
@@ -44,21 +41,13 @@ public final class GatedDeltaNet extends DeltaNet {
         long heads = config.valueHeads();
         step = project("a_proj", width, heads, initialization.projection(width));
         logRate = parameter("A_log", Parameter.Type.OTHER, GatedDeltaNet::drawLogRate, heads);
-        stepBias = parameter("dt_bias", Parameter.Type.OTHER, GatedDeltaNet::drawStepBias, heads);
+        stepBias = parameter("dt_bias", Parameter.Type.OTHER, new StepBiasInitializer(), heads);
     }
 
     /** log U(0, 16), float32 whatever the other parameters are. */
     private static NDArray drawLogRate(NDManager manager, Shape shape, DataType type) {
         NDArray rate = manager.randomUniform(0, MAX_RATE, shape, DataType.FLOAT32);
         return rate.maximum(Scalars.of(MIN_RATE)).log();
-    }
-
-    /** The inverse of softplus of steps whose logarithm is uniform, float32 as above. */
-    private static NDArray drawStepBias(NDManager manager, Shape shape, DataType type) {
-        float low = (float) Math.log(MIN_STEP);
-        float high = (float) Math.log(MAX_STEP);
-        NDArray steps = manager.randomUniform(low, high, shape, DataType.FLOAT32).exp();
-        return steps.add(steps.neg().exp().neg().add(Scalars.of(1)).log()); // s + log(1 − e⁻ˢ)
     }
 
     @Override
