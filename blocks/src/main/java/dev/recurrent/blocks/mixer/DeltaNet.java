@@ -133,8 +133,8 @@ public class DeltaNet extends SequenceMixer {
         NDArray qk = normalize(parts[0].reshape(b, t, 2 * config.heads(), config.keyDim()));
         DeltaRule.Output read =
                 DeltaRule.apply(
-                        part(qk, 2, 0, config.heads()),
-                        part(qk, 2, config.heads(), config.heads()),
+                        Aten.narrow(qk, 2, 0, config.heads()),
+                        Aten.narrow(qk, 2, config.heads(), config.heads()),
                         parts[1].reshape(b, t, config.valueHeads(), config.valueDim()),
                         strength(store, x, training),
                         logDecay(store, x, training),
@@ -149,8 +149,8 @@ public class DeltaNet extends SequenceMixer {
     private NDArray[] activate(NDArray qkv) {
         boolean same = config.queryKeyActivation() == Activation.SILU;
         NDArray all = same ? Aten.silu(qkv) : qkv;
-        NDArray qk = part(all, 2, 0, queriesAndKeys());
-        NDArray v = part(all, 2, queriesAndKeys(), values());
+        NDArray qk = Aten.narrow(all, 2, 0, queriesAndKeys());
+        NDArray v = Aten.narrow(all, 2, queriesAndKeys(), values());
         return same
                 ? new NDArray[] {qk, v}
                 : new NDArray[] {config.queryKeyActivation().apply(qk), Aten.silu(v)};
@@ -202,10 +202,6 @@ public class DeltaNet extends SequenceMixer {
             normal = norm.forwardThenGate(store, read, gates, training);
         }
         return normal.reshape(x.getShape().slice(0, 2).add(values()));
-    }
-
-    private static NDArray part(NDArray array, int axis, long start, long length) {
-        return Torch.call(array.getManager(), "aten::narrow", array, axis, start, length);
     }
 
     @Override

@@ -127,21 +127,25 @@ public final class Mamba2 extends SequenceMixer {
         RecurrentState before = (RecurrentState) state;
         long inner = config.recurrenceWidth();
         NDArray projected = in.forward(store, x, training);
-        NDArray gate = part(projected, 0, inner); // z [B, T, E]
+        NDArray gate = Aten.narrow(projected, 2, 0, inner); // z [B, T, E]
         ShortConvolution.Output convolved =
                 ShortConvolution.apply(
-                        part(projected, inner, channels()),
+                        Aten.narrow(projected, 2, inner, channels()),
                         value(store, convolutionWeight, x, training),
                         convolutionBias == null ? null : value(store, convolutionBias, x, training),
                         before == null ? null : before.convolution(),
                         positions);
         NDArray active = Aten.silu(convolved.values()); // [B, T, E + 2·G·N]
-        NDArray values = heads(part(active, 0, inner), config.heads()); // [B, T, H, P]
-        NDArray steps = steps(store, part(projected, inner + channels(), config.heads()), training);
+        NDArray values = heads(Aten.narrow(active, 2, 0, inner), config.heads()); // [B, T, H, P]
+        NDArray steps =
+                steps(
+                        store,
+                        Aten.narrow(projected, 2, inner + channels(), config.heads()),
+                        training);
         DeltaRule.Output read =
                 DeltaRule.apply(
-                        heads(part(active, inner + keys(), keys()), config.groups()), // C
-                        heads(part(active, inner, keys()), config.groups()), // B
+                        heads(Aten.narrow(active, 2, inner + keys(), keys()), config.groups()), // C
+                        heads(Aten.narrow(active, 2, inner, keys()), config.groups()), // B
                         steps.expandDims(3).mul(values),
                         null,
                         steps.mul(rates(store, x, training)),
@@ -185,11 +189,6 @@ public final class Mamba2 extends SequenceMixer {
     private static NDArray heads(NDArray array, long heads) {
         Shape shape = array.getShape();
         return array.reshape(shape.get(0), shape.get(1), heads, shape.get(2) / heads);
-    }
-
-    private static NDArray part(NDArray array, long start, long length) {
-        // narrow(Tensor self, int dim, SymInt start, SymInt length)
-        return Torch.call(array.getManager(), "aten::narrow", array, 2, start, length);
     }
 
     @Override

@@ -13,7 +13,6 @@ import dev.recurrent.blocks.rule.RotaryEmbedding;
 import dev.recurrent.blocks.rule.SlidingWindowAttention;
 import dev.recurrent.blocks.rule.SlidingWindowAttention.Past;
 import dev.recurrent.blocks.torch.Aten;
-import dev.recurrent.blocks.torch.Torch;
 
 /**
  * Softmax attention with rotary positions and any number of key/value heads, over a sliding window
@@ -150,7 +149,7 @@ public final class MultiQueryAttention extends SequenceMixer {
     private NDArray half(NDArray both, long index) {
         long headDim = config.headDim();
         Shape shape = both.getShape();
-        return Torch.call(both.getManager(), "aten::narrow", both, 3, index * headDim, headDim)
+        return Aten.narrow(both, 3, index * headDim, headDim)
                 .reshape(shape.get(0), shape.get(1), config.heads() * headDim);
     }
 

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Arrays;
@@ -49,15 +50,11 @@ public final class RotaryEmbedding {
     private static NDArray swapHalves(NDArray x, long rotaryDim) {
         long half = rotaryDim / 2;
         long rest = x.getShape().get(3) - rotaryDim;
-        NDList parts = new NDList(narrow(x, half, half), narrow(x, 0, half));
+        NDList parts = new NDList(Aten.narrow(x, 3, half, half), Aten.narrow(x, 3, 0, half));
         if (rest > 0) {
-            parts.add(narrow(x, rotaryDim, rest));
+            parts.add(Aten.narrow(x, 3, rotaryDim, rest));
         }
         return NDArrays.concat(parts, 3);
-    }
-
-    private static NDArray narrow(NDArray x, long start, long length) {
-        return Torch.call(x.getManager(), "aten::narrow", x, 3, start, length);
     }
 
     private static NDArray table(Positions positions, Table table) {

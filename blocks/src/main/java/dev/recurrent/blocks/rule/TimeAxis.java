@@ -15,7 +15,7 @@ final class TimeAxis {
 
     /** Views tokens [start, start + length). */
     static NDArray narrow(NDArray x, long start, long length) {
-        return Torch.call(x.getManager(), "aten::narrow", x, 1, start, length);
+        return Aten.narrow(x, 1, start, length);
     }
 
     /** Joins two tensors along time. */

@@ -64,6 +64,25 @@ public final class Aten {
     }
 
     /**
+     * Views a part of a tensor along one axis.
+     *
+     * @param x any tensor
+     * @param axis which axis
+     * @param start the first index
+     * @param length how many
+     * @return the view, whose size along the axis is {@code length}
+     */
+    public static NDArray narrow(NDArray x, int axis, long start, long length) {
+        return narrow(x.getManager(), x, axis, start, length);
+    }
+
+    /** As {@link #narrow(NDArray, int, long, long)}, the view owned by {@code manager}. */
+    public static NDArray narrow(NDManager manager, NDArray x, int axis, long start, long length) {
+        // narrow(Tensor self, int dim, SymInt start, SymInt length)
+        return Torch.call(manager, "aten::narrow", x, axis, start, length);
+    }
+
+    /**
      * Creates a tensor of zeros, of any type.
      *
      * @param manager the manager that will own it

@@ -5,7 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
 import ai.djl.pytorch.jni.JniUtils;
-import dev.recurrent.blocks.torch.Torch;
+import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.evaluation.report.Memory;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -122,7 +122,7 @@ public final class Bench {
     /** Copies one element to the host, which comes after all work before it. */
     private static void await(NDArray result) {
         NDArray flat = result.reshape(-1);
-        Torch.call(result.getManager(), "aten::narrow", flat, 0, 0, 1).toByteBuffer();
+        Aten.narrow(flat, 0, 0, 1).toByteBuffer();
     }
 
     private static double median(List<Double> times) {

@@ -4,7 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.LanguageModel;
-import dev.recurrent.blocks.torch.Torch;
+import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.evaluation.InvalidInputException;
 import dev.recurrent.zoo.generation.Session;
 import java.util.Arrays;
@@ -75,8 +75,7 @@ public final class Verification {
 
     private double difference(NDArray logits, int start, int end) {
         try (NDManager scope = manager.newSubManager()) {
-            NDArray wanted =
-                    Torch.call(scope, "aten::narrow", expected.logits(), 1, start, end - start);
+            NDArray wanted = Aten.narrow(scope, expected.logits(), 1, start, end - start);
             return wanted.sub(logits).abs().max().getFloat();
         }
     }

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
+import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Torch;
 import java.io.EOFException;
@@ -126,7 +127,7 @@ final class PieceBuffer {
         }
 
         NDArray tensor() {
-            return Torch.call(manager, "aten::narrow", flat, 0, end - length, length);
+            return Aten.narrow(manager, flat, 0, end - length, length);
         }
 
         NDArray buffered() {

@@ -8,6 +8,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.initializer.Initializer;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.nn.SizedBlock;
+import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Torch;
 import dev.recurrent.zoo.checkpoint.Checkpoint;
@@ -120,8 +121,7 @@ public final class WeightLoader {
             for (UpstreamTensor.Part part : entry.getValue().parts()) {
                 NDArray value = values.get(part.parameter());
                 long rows = part.rows(value.getShape());
-                try (NDArray target =
-                        Torch.call(staging, "aten::narrow", value, 0, part.firstRow(), rows)) {
+                try (NDArray target = Aten.narrow(staging, value, 0, part.firstRow(), rows)) {
                     checkpoint.read(entry.getKey(), row, rows, target);
                 }
                 row += rows;

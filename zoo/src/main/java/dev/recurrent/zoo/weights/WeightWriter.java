@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.nn.SizedBlock;
+import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.Torch;
 import dev.recurrent.zoo.checkpoint.CheckpointSaveException;
 import dev.recurrent.zoo.checkpoint.CheckpointWriter;
@@ -64,6 +65,6 @@ public final class WeightWriter {
     private NDArray rows(NDManager views, UpstreamTensor.Part part) {
         NDArray value = Torch.call(views, "aten::detach", values.get(part.parameter()));
         long rows = part.rows(value.getShape());
-        return Torch.call(views, "aten::narrow", value, 0, part.firstRow(), rows);
+        return Aten.narrow(views, value, 0, part.firstRow(), rows);
     }
 }
