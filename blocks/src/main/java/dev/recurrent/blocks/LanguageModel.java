@@ -3,7 +3,6 @@ package dev.recurrent.blocks;
 import ai.djl.inference.streaming.StreamingBlock;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
@@ -18,6 +17,7 @@ import dev.recurrent.blocks.nn.SizedBlock;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.Scalars;
+import dev.recurrent.blocks.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Iterator;
@@ -122,17 +122,13 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
             Positions positions,
             ModelState state,
             boolean training) {
-        try (NDScope scope = new NDScope()) {
-            scope.suppressNotUsedWarning();
+        try (TensorScope scope = new TensorScope()) {
             check(ids, positions, state);
-            if (positions.isCompact()) {
-                return run(store, ids, positions, state, training);
-            }
-            NDArray ordered = positions.compact(ids);
+            boolean compact = positions.isCompact();
+            NDArray ordered = compact ? ids : positions.compact(ids);
             Output output = run(store, ordered, positions.compacted(), state, training);
-            NDArray values = positions.expand(output.values()); // [B, T, D]
-            NDScope.unregister(values);
-            return new Output(values, output.state());
+            NDArray values = compact ? output.values() : positions.expand(output.values());
+            return new Output(scope.keep(values), output.state()); // [B, T, D]
         }
     }
 
@@ -152,13 +148,13 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
             MixerState seen = state == null ? null : state.layers().get(i);
             SequenceMixer.Output output =
                     layers.get(i).forward(store, x, positions, seen, training);
-            NDScope.unregister(output.state().arrays());
             states.add(output.state());
+            // The layers' own scopes let go of what they return.
             x.close();
             x = output.y();
         }
         NDArray hidden = norm.forward(store, x, training);
-        NDScope.unregister(hidden);
+        x.close();
         return new Output(hidden, new ModelState(states));
     }
 
@@ -171,8 +167,7 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
      * @return logits [..., vocabulary]
      */
     public NDArray logits(ParameterStore store, NDArray hidden, boolean training) {
-        try (NDScope scope = new NDScope()) {
-            scope.suppressNotUsedWarning();
+        try (TensorScope scope = new TensorScope()) {
             NDArray logits =
                     head == null
                             ? Linear.linear(hidden, value(store, embedding, hidden, training), null)
@@ -182,8 +177,7 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
                 NDArray cap = Scalars.of(config.softCap());
                 logits = logits.div(cap).tanh().mul(cap);
             }
-            NDScope.unregister(logits);
-            return logits; // [..., vocabulary]
+            return scope.keep(logits); // [..., vocabulary]
         }
     }
 

@@ -2,7 +2,6 @@ package dev.recurrent.blocks;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
@@ -14,6 +13,7 @@ import dev.recurrent.blocks.nn.NormConfig;
 import dev.recurrent.blocks.nn.RmsNorm;
 import dev.recurrent.blocks.nn.SizedBlock;
 import dev.recurrent.blocks.rule.Positions;
+import dev.recurrent.blocks.torch.TensorScope;
 
 /**
  * One layer on the residual stream: x += mixer(norm(x)); x += mlp(norm(x)). With post-norms: x +=
@@ -64,18 +64,15 @@ public final class ResidualBlock extends SizedBlock {
             Positions positions,
             MixerState state,
             boolean training) {
-        try (NDScope scope = new NDScope()) {
-            scope.suppressNotUsedWarning();
+        try (TensorScope scope = new TensorScope()) {
             NDArray input = postNorm ? x : mixerNorm.forward(store, x, training);
             SequenceMixer.Output mixed = mixer.forward(store, input, positions, state, training);
-            NDScope.unregister(mixed.state().arrays());
             NDArray y = add(store, x, mixed.y(), mixerNorm, training); // [B, T, D]
             if (mlp != null) {
                 NDArray hidden = postNorm ? y : mlpNorm.forward(store, y, training);
                 y = add(store, y, mlp.forward(store, hidden, training), mlpNorm, training);
             }
-            NDScope.unregister(y);
-            return new SequenceMixer.Output(y, mixed.state());
+            return new SequenceMixer.Output(scope.keep(y), mixed.state());
         }
     }
 

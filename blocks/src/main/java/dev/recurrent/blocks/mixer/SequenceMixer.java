@@ -2,12 +2,12 @@ package dev.recurrent.blocks.mixer;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import dev.recurrent.blocks.nn.SizedBlock;
 import dev.recurrent.blocks.rule.Positions;
+import dev.recurrent.blocks.torch.TensorScope;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -63,8 +63,7 @@ public abstract class SequenceMixer extends SizedBlock {
             MixerState state,
             boolean training) {
         check(x, positions, state);
-        try (NDScope scope = new NDScope()) {
-            scope.suppressNotUsedWarning();
+        try (TensorScope scope = new TensorScope()) {
             MixerState seen = positions.startsFresh() ? null : state;
             NDArray ordered = positions.isCompact() ? x : positions.compact(x);
             Output output = mix(store, ordered, positions.compacted(), seen, training);
@@ -75,11 +74,10 @@ public abstract class SequenceMixer extends SizedBlock {
             if (positions.isPadded()) {
                 y = y.mul(positions.real().expandDims(2)); // [B, T, D]
             }
-            NDScope.unregister(y);
-            NDScope.unregister(output.state().arrays());
+            scope.keep(output.state().arrays());
             output.state().attach(x.getManager());
             closeConsumed(state, output.state());
-            return new Output(y, output.state());
+            return new Output(scope.keep(y), output.state());
         }
     }
 

@@ -2,9 +2,9 @@ package dev.recurrent.blocks.rule;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.torch.TensorScope;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
@@ -260,10 +260,8 @@ public final class Positions {
             return known;
         }
         NDArray made;
-        try (NDScope scope = new NDScope()) {
-            scope.suppressNotUsedWarning();
-            made = supplier.get();
-            NDScope.unregister(made);
+        try (TensorScope scope = new TensorScope()) {
+            made = scope.keep(supplier.get());
         }
         made.attach(manager);
         derived.put(key, made);

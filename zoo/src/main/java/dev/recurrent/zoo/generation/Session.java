@@ -4,13 +4,13 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.ModelState;
 import dev.recurrent.blocks.rule.Positions;
+import dev.recurrent.blocks.torch.TensorScope;
 import java.util.Arrays;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
@@ -193,10 +193,8 @@ public final class Session implements AutoCloseable {
         }
         step = manager.newSubManager();
         NDArray result = null;
-        try (NDScope scope = new NDScope()) {
-            scope.suppressNotUsedWarning();
-            result = NoGradient.call(pass);
-            NDScope.unregister(result);
+        try (TensorScope scope = new TensorScope()) {
+            result = scope.keep(NoGradient.call(pass));
             return result;
         } finally {
             if (result == null) {
@@ -207,10 +205,9 @@ public final class Session implements AutoCloseable {
 
     /** Makes a state of this one's, owned by {@code owner} whatever scope the caller is in. */
     private ModelState derive(UnaryOperator<ModelState> function, NDManager owner) {
-        try (NDScope scope = new NDScope()) {
-            scope.suppressNotUsedWarning();
+        try (TensorScope scope = new TensorScope()) {
             ModelState made = NoGradient.call(() -> function.apply(state));
-            made.layers().forEach(layer -> NDScope.unregister(layer.arrays()));
+            made.layers().forEach(layer -> scope.keep(layer.arrays()));
             made.attach(owner);
             return made;
         }

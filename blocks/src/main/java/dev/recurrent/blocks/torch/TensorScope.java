@@ -1,0 +1,36 @@
+package dev.recurrent.blocks.torch;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDScope;
+
+/**
+ * Closes at its end what was made on its thread and not kept, so that memory does not wait for a
+ * manager's end. Autograd keeps what it needs. Scopes nest: what an inner one keeps, no scope
+ * closes.
+ */
+public final class TensorScope implements AutoCloseable {
+
+    private final NDScope scope = new NDScope();
+
+    /**
+     * Lets a tensor outlive the innermost scope, which must be this one.
+     *
+     * @param array any tensor
+     * @return the tensor
+     */
+    public NDArray keep(NDArray array) {
+        NDScope.unregister(array);
+        return array;
+    }
+
+    /** Lets tensors outlive the innermost scope, which must be this one. */
+    public void keep(NDList arrays) {
+        NDScope.unregister(arrays);
+    }
+
+    @Override
+    public void close() {
+        scope.close();
+    }
+}
