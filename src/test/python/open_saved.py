@@ -39,17 +39,18 @@ def untie(models):
             model._tied_weights_keys = {"lm_head.weight": "model.embeddings.weight"}
 
 
-def load(folder, model_type):
-    from transformers import AutoModelForCausalLM
+def load(folder, config):
+    import transformers
 
-    if model_type in FLA:
-        import fla  # noqa: F401  (registers the models)
+    library = transformers
+    if config["model_type"] in FLA:
         import fla.layers.attn
         import fla.models
 
         fla.layers.attn.flash_attn_func = attention
         untie(fla.models)
-    model, info = AutoModelForCausalLM.from_pretrained(
+        library = fla.models
+    model, info = getattr(library, config["architectures"][0]).from_pretrained(
         folder, dtype=torch.float32, output_loading_info=True
     )
     problems = {k: list(v) for k, v in info.items() if v and k != "error_msgs"}
@@ -72,7 +73,7 @@ def main(folders):
             config = json.load(file)
         model_type = config["model_type"]
         device = "cuda" if model_type in FLA else "cpu"
-        model = load(folder, model_type).to(device)
+        model = load(folder, config).to(device)
         set_window(model)
         expected = load_file(f"{folder}/expected.safetensors")
         ids = expected["input_ids"].to(device)
