@@ -31,14 +31,24 @@ def attention(q, k, v, causal=True, window_size=(-1, -1), **_):
     return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=seen).transpose(1, 2)
 
 
+def untie(models):
+    """Newer transformers want what is tied as a dict where flash-linear-attention has a list."""
+    for name in ("DeltaNetForCausalLM", "GatedDeltaNetForCausalLM"):
+        model = getattr(models, name)
+        if isinstance(getattr(model, "_tied_weights_keys", None), list):
+            model._tied_weights_keys = {"lm_head.weight": "model.embeddings.weight"}
+
+
 def load(folder, model_type):
     from transformers import AutoModelForCausalLM
 
     if model_type in FLA:
         import fla  # noqa: F401  (registers the models)
         import fla.layers.attn
+        import fla.models
 
         fla.layers.attn.flash_attn_func = attention
+        untie(fla.models)
     model, info = AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, output_loading_info=True
     )

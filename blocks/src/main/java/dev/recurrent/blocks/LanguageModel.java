@@ -6,7 +6,6 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
-import ai.djl.nn.core.Linear;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import dev.recurrent.blocks.mixer.MixerState;
@@ -170,8 +169,7 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
         try (TensorScope scope = new TensorScope()) {
             NDArray logits =
                     head == null
-                            ? Linear.linear(hidden, value(store, embedding, hidden, training), null)
-                                    .singletonOrThrow()
+                            ? Aten.linear(hidden, value(store, embedding, hidden, training), null)
                             : head.forward(store, hidden, training);
             if (config.softCap() > 0) {
                 NDArray cap = Scalars.of(config.softCap());

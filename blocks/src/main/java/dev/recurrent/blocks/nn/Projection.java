@@ -4,10 +4,10 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
-import ai.djl.nn.core.Linear;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
+import dev.recurrent.blocks.torch.Aten;
 
 /** A linear map of known sizes: y = x·Wᵀ + b, with W [out, in] as PyTorch stores it. */
 public final class Projection extends SizedBlock {
@@ -41,7 +41,7 @@ public final class Projection extends SizedBlock {
     public NDArray forward(ParameterStore store, NDArray x, boolean training) {
         NDArray w = value(store, weight, x, training);
         NDArray b = bias == null ? null : value(store, bias, x, training);
-        return Linear.linear(x, w, b).singletonOrThrow(); // [..., out]
+        return Aten.linear(x, w, b); // [..., out]
     }
 
     @Override

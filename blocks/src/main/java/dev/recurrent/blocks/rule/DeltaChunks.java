@@ -73,7 +73,8 @@ final class DeltaChunks {
         ChunkMasks masks = ChunkMasks.of(positions, chunks, chunk, sizes.heads());
         ChunkDecay decay = ChunkDecay.of(gates, masks);
 
-        NDArray transposed = keys.transpose(0, 1, 3, 2); // [M, 1, K, C]
+        // A copy: products with it are twice as fast as with a transposed view.
+        NDArray transposed = Aten.contiguous(keys.transpose(0, 1, 3, 2)); // [M, 1, K, C]
         NDArray scores = queries.matMul(transposed).mul(decay.pairs()); // [M, G, C, C]
         NDArray toEnd = times(keys, decay.toEnd()).transpose(0, 1, 3, 2); // [M, G, K, C]
 

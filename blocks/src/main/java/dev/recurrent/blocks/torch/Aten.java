@@ -28,6 +28,24 @@ public final class Aten {
         return unary("aten::sigmoid", x);
     }
 
+    /**
+     * x·Wᵀ + b. DJL's own {@code linear} adds the bias in a pass of its own.
+     *
+     * @param x [..., in]
+     * @param weight W [out, in]
+     * @param bias b [out]; null for none
+     * @return [..., out]
+     */
+    public static NDArray linear(NDArray x, NDArray weight, NDArray bias) {
+        return Torch.call(x.getManager(), "aten::linear", x, weight, Torch.some(bias));
+    }
+
+    /** The same values, row by row in memory; x itself where they lie so already. */
+    public static NDArray contiguous(NDArray x) {
+        // contiguous(Tensor self, *, MemoryFormat memory_format=contiguous_format)
+        return Torch.call(x.getManager(), "aten::contiguous", x, 0);
+    }
+
     /** max(x, 0). */
     public static NDArray relu(NDArray x) {
         return unary("aten::relu", x);
