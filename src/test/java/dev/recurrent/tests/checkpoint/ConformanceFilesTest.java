@@ -11,24 +11,13 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Files that Python's safetensors wrote, beside DJL's own decoder. */
 class ConformanceFilesTest {
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "delta_net",
-                "delta_net_swa",
-                "gated_deltanet",
-                "gated_deltanet_h1",
-                "mamba2",
-                "olmo_hybrid",
-                "qwen3_5",
-                "recurrent_gemma_griffin",
-                "recurrent_gemma_hawk"
-            })
+    @MethodSource("dev.recurrent.tests.support.Conformance#models")
     void readsWhatPythonWrote(String model) throws Exception {
         Path folder = Conformance.path(model);
         try (NDManager manager = NDManager.newBaseManager();

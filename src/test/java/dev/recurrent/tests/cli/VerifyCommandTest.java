@@ -11,7 +11,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class VerifyCommandTest {
 
@@ -21,18 +21,7 @@ class VerifyCommandTest {
     @TempDir private Path folder;
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "delta_net",
-                "delta_net_swa",
-                "gated_deltanet",
-                "gated_deltanet_h1",
-                "mamba2",
-                "olmo_hybrid",
-                "qwen3_5",
-                "recurrent_gemma_griffin",
-                "recurrent_gemma_hawk"
-            })
+    @MethodSource("dev.recurrent.tests.support.Conformance#models")
     void upstreamModelsPass(String model) {
         CommandLineRun run = CommandLineRun.of("verify", Conformance.path(model).toString());
         assertThat(run.code()).as(run.out() + run.err()).isZero();

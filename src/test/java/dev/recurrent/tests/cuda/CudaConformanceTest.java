@@ -13,7 +13,7 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** The checks of {@code recurrent verify} on CUDA tensors; bin/test-cuda runs them. */
 @Tag("cuda")
@@ -28,18 +28,7 @@ class CudaConformanceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "delta_net",
-                "delta_net_swa",
-                "gated_deltanet",
-                "gated_deltanet_h1",
-                "mamba2",
-                "olmo_hybrid",
-                "qwen3_5",
-                "recurrent_gemma_griffin",
-                "recurrent_gemma_hawk"
-            })
+    @MethodSource("dev.recurrent.tests.support.Conformance#models")
     void upstreamModelsPass(String model) throws Exception {
         Path folder = Conformance.path(model);
         try (Pretrained pretrained = Pretrained.load(folder, Device.gpu())) {

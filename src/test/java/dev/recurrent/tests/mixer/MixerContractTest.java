@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.index.NDIndex;
 import dev.recurrent.blocks.mixer.AttentionState;
 import dev.recurrent.blocks.mixer.MixerState;
 import dev.recurrent.blocks.mixer.SequenceMixer;
@@ -32,7 +33,8 @@ class MixerContractTest {
      */
     private static final double TOLERANCE = 1e-5;
 
-    private static final long[] LENGTHS = {1, 2, 63, 64, 65, 500};
+    /** Around a chunk of 64, and beyond 256: two levels of the scan, a grown cache. */
+    private static final long[] LENGTHS = {1, 2, 63, 64, 65, 300};
 
     static Stream<String> kinds() {
         return MixerHarness.kinds().keySet().stream();
@@ -152,12 +154,11 @@ class MixerContractTest {
             NDArray states = harness.manager().create(new long[] {0});
             checkDocument(harness, packed, x, 0, 0, 37, before.select(states), 20);
             checkDocument(harness, packed, x, 0, 37, 100, null, 0);
-            NDArray last = checkDocument(harness, packed, x, 0, 100, 150, null, 0);
+            checkDocument(harness, packed, x, 0, 100, 150, null, 0);
             checkDocument(harness, packed, x, 1, 0, 64, null, 0);
             checkDocument(harness, packed, x, 1, 64, 65, null, 0);
             checkDocument(harness, packed, x, 1, 65, 149, null, 0);
             checkDocument(harness, packed, x, 1, 149, 150, null, 0);
-            assertThat(last).isNotNull();
             // The state left behind is the last documents' alone.
             NDArray next = harness.input(10, 2, 1);
             NDArray y =
@@ -201,8 +202,7 @@ class MixerContractTest {
             NDArray y = harness.full(x).y();
             for (int t : new int[] {1, 63, 64, 100}) {
                 NDArray changed = x.duplicate();
-                changed.set(
-                        new ai.djl.ndarray.index.NDIndex().addAllDim().addSliceDim(t, t + 1), 3f);
+                changed.set(new NDIndex().addAllDim().addSliceDim(t, t + 1), 3f);
                 NDArray other = harness.full(changed).y();
                 assertThat(columns(other, 0, t).toFloatArray())
                         .as("before %d", t)
@@ -308,7 +308,7 @@ class MixerContractTest {
         }
     }
 
-    private static NDArray checkDocument(
+    private static void checkDocument(
             MixerHarness harness,
             SequenceMixer.Output packed,
             NDArray x,
@@ -321,7 +321,6 @@ class MixerContractTest {
         NDArray alone = harness.run(document, range(document, start), state).y();
         NDArray part = columns(row(packed.y(), row), begin, end);
         assertClose("row " + row + " from " + begin, part, alone, TOLERANCE);
-        return part;
     }
 
     private static NDArray continued(

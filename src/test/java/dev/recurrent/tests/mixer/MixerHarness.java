@@ -14,10 +14,14 @@ import dev.recurrent.blocks.mixer.DeltaNetConfig;
 import dev.recurrent.blocks.mixer.Mamba2Config;
 import dev.recurrent.blocks.mixer.MixerConfig;
 import dev.recurrent.blocks.mixer.MixerState;
+import dev.recurrent.blocks.mixer.RgLruConfig;
 import dev.recurrent.blocks.mixer.SequenceMixer;
 import dev.recurrent.blocks.nn.Activation;
 import dev.recurrent.blocks.nn.Initialization;
+import dev.recurrent.blocks.nn.SizedBlock;
 import dev.recurrent.blocks.rule.Positions;
+import dev.recurrent.tests.support.Tensors;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -64,7 +68,7 @@ final class MixerHarness implements AutoCloseable {
                         4, 12, 8, 2, 4, true, false, 0, Double.POSITIVE_INFINITY, 1, 1e-5));
         kinds.put("attention", AttentionConfig.plain(4, 2, 8, 0));
         kinds.put("slidingWindow", AttentionConfig.plain(4, 1, 8, 17));
-        kinds.put("rgLru", new dev.recurrent.blocks.mixer.RgLruConfig(32, 4, 4));
+        kinds.put("rgLru", new RgLruConfig(32, 4, 4));
         return kinds;
     }
 
@@ -73,7 +77,7 @@ final class MixerHarness implements AutoCloseable {
     }
 
     NDArray input(long seed, long batch, long length) {
-        return dev.recurrent.tests.support.Tensors.normal(manager, seed, batch, length, WIDTH);
+        return Tensors.normal(manager, seed, batch, length, WIDTH);
     }
 
     SequenceMixer.Output run(NDArray x, Positions positions, MixerState state) {
@@ -110,8 +114,7 @@ final class MixerHarness implements AutoCloseable {
     }
 
     Positions positions(long[]... rows) {
-        long[] values =
-                java.util.Arrays.stream(rows).flatMapToLong(java.util.Arrays::stream).toArray();
+        long[] values = Arrays.stream(rows).flatMapToLong(Arrays::stream).toArray();
         return Positions.of(manager, rows.length, rows[0].length, values);
     }
 
@@ -128,7 +131,7 @@ final class MixerHarness implements AutoCloseable {
     }
 
     Map<String, Parameter> parameters() {
-        return dev.recurrent.blocks.nn.SizedBlock.parametersOf(mixer);
+        return SizedBlock.parametersOf(mixer);
     }
 
     @Override

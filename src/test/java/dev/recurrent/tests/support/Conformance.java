@@ -9,12 +9,30 @@ import java.io.UncheckedIOException;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /** What the upstream implementations computed. */
 public final class Conformance {
 
+    private static final List<String> MODELS =
+            List.of(
+                    "delta_net",
+                    "delta_net_swa",
+                    "gated_deltanet",
+                    "gated_deltanet_h1",
+                    "mamba2",
+                    "olmo_hybrid",
+                    "qwen3_5",
+                    "recurrent_gemma_griffin",
+                    "recurrent_gemma_hawk");
+
     private Conformance() {}
+
+    /** Returns the folders of models that upstream implementations saved. */
+    public static List<String> models() {
+        return MODELS;
+    }
 
     /**
      * Finds a file or folder of the conformance cases.

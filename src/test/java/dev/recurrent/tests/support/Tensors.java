@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.Random;
 
@@ -28,14 +29,12 @@ public final class Tensors {
         if (!actual.getShape().equals(expected.getShape())) {
             return Double.POSITIVE_INFINITY;
         }
-        double difference = actual.sub(expected).abs().max().toType(FLOAT64, false).getDouble();
-        double scale = expected.abs().max().toType(FLOAT64, false).getDouble();
+        double difference =
+                actual.sub(expected).abs().max().toType(DataType.FLOAT64, false).getDouble();
+        double scale = expected.abs().max().toType(DataType.FLOAT64, false).getDouble();
         double error = difference == 0 ? 0 : difference / scale;
         return Double.isNaN(error) ? Double.POSITIVE_INFINITY : error;
     }
-
-    private static final ai.djl.ndarray.types.DataType FLOAT64 =
-            ai.djl.ndarray.types.DataType.FLOAT64;
 
     /** Asserts that the relative error is at most {@code tolerance}. */
     public static void assertClose(

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Operators beside their definitions in double precision. */
 class AtenTest {
@@ -102,6 +104,23 @@ class AtenTest {
         assertThat(part.getShape()).isEqualTo(new Shape(2, 2, 2));
         assertThat(part.toFloatArray()).containsExactly(2, 3, 4, 5, 8, 9, 10, 11);
         assertThat(Torch.address(part)).isEqualTo(Torch.address(x) + 2 * Float.BYTES);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3})
+    void concatKeepsTheGraph(int parts) {
+        NDArray x = manager.create(new float[] {1, 2});
+        x.setRequiresGradient(true);
+        try (GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector()) {
+            NDList squares = new NDList();
+            for (int i = 0; i < parts; i++) {
+                squares.add(x.mul(x));
+            }
+            NDArray all = Aten.concat(squares, 0);
+            assertThat(all.getShape()).isEqualTo(new Shape(2L * parts));
+            collector.backward(all.sum());
+        }
+        assertThat(x.getGradient().toFloatArray()).containsExactly(2f * parts, 4f * parts);
     }
 
     @Test

@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class ConformanceLogitsTest {
 
     static List<String> models() {
-        return ZooCases.MODELS;
+        return Conformance.models();
     }
 
     /** 1e-4 is what the upstreams' own implementations differ by in fp32. */

@@ -14,6 +14,7 @@ import dev.recurrent.blocks.mixer.DeltaNetConfig;
 import dev.recurrent.blocks.mixer.Mamba2Config;
 import dev.recurrent.blocks.mixer.RgLruConfig;
 import dev.recurrent.blocks.nn.Activation;
+import dev.recurrent.tests.support.Conformance;
 import dev.recurrent.zoo.config.ConfigException;
 import dev.recurrent.zoo.config.HubConfig;
 import dev.recurrent.zoo.config.SpecialTokens;
@@ -28,7 +29,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class HubConfigTest {
 
     static List<String> models() {
-        return ZooCases.MODELS;
+        return Conformance.models();
     }
 
     @ParameterizedTest

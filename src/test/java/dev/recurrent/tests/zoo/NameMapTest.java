@@ -7,6 +7,7 @@ import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.LanguageModelConfig;
 import dev.recurrent.blocks.nn.SizedBlock;
+import dev.recurrent.tests.support.Conformance;
 import dev.recurrent.zoo.checkpoint.Checkpoint;
 import dev.recurrent.zoo.config.HubConfig;
 import dev.recurrent.zoo.naming.NameMap;
@@ -28,7 +29,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class NameMapTest {
 
     static List<String> models() {
-        return ZooCases.MODELS;
+        return Conformance.models();
     }
 
     static Stream<Preset> tinyPresets() {

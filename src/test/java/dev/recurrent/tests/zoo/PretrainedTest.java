@@ -16,6 +16,7 @@ import com.google.gson.JsonParser;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.nn.SizedBlock;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.tests.support.Conformance;
 import dev.recurrent.zoo.Pretrained;
 import dev.recurrent.zoo.checkpoint.Checkpoint;
 import dev.recurrent.zoo.checkpoint.CheckpointException;
@@ -48,7 +49,7 @@ class PretrainedTest {
     @TempDir private Path folder;
 
     static List<String> models() {
-        return ZooCases.MODELS;
+        return Conformance.models();
     }
 
     static Stream<String> entries() {

@@ -6,22 +6,9 @@ import dev.recurrent.tests.support.Conformance;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 
 /** The models that upstream implementations saved. */
 final class ZooCases {
-
-    static final List<String> MODELS =
-            List.of(
-                    "delta_net",
-                    "delta_net_swa",
-                    "gated_deltanet",
-                    "gated_deltanet_h1",
-                    "mamba2",
-                    "recurrent_gemma_griffin",
-                    "recurrent_gemma_hawk",
-                    "qwen3_5",
-                    "olmo_hybrid");
 
     private ZooCases() {}
 

@@ -2,12 +2,19 @@ package dev.recurrent.tests.zoo;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDList;
 import ai.djl.repository.zoo.Criteria;
 import ai.djl.repository.zoo.ModelZoo;
 import ai.djl.repository.zoo.ZooModel;
 import dev.recurrent.blocks.LanguageModel;
+import dev.recurrent.evaluation.cli.Main;
 import dev.recurrent.tests.support.ForkedJvm;
+import dev.recurrent.zoo.Pretrained;
+import dev.recurrent.zoo.config.HubConfig;
+import dev.recurrent.zoo.preset.Preset;
+import dev.recurrent.zoo.preset.Presets;
+import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -48,8 +55,15 @@ class ZooProcessTest {
                             .build();
             try (ZooModel<NDList, NDList> model = criteria.loadModel()) {
                 LanguageModel block = (LanguageModel) model.getBlock();
-                System.out.println("vocabulary: " + block.config().vocabulary());
+                System.out.println("by Criteria: " + block.config().vocabulary());
             }
+            Preset preset = Presets.find("delta-net", Preset.TINY).orElseThrow();
+            try (Pretrained opened = Pretrained.open(preset, Device.cpu(), 0)) {
+                System.out.println("opened: " + opened.config().model().vocabulary());
+            }
+            PrintWriter out = new PrintWriter(System.out, true);
+            int code = Main.run(out, out, "save", "-m", "delta-net", "-o", arguments[0]);
+            System.out.println("command line: " + code);
         }
     }
 
@@ -60,9 +74,15 @@ class ZooProcessTest {
         for (String file : List.of("config.json", "model.safetensors")) {
             Files.copy(ZooCases.folder("delta_net").resolve(file), models.resolve(file));
         }
+        Path saved = folder.resolve("saved");
         ForkedJvm.Result result =
-                ForkedJvm.run(List.of("-Xbootclasspath/a:" + folder), Bundled.class);
-        assertThat(result.output()).contains("vocabulary: 320");
+                ForkedJvm.run(
+                        List.of("-Xbootclasspath/a:" + folder), Bundled.class, saved.toString());
+        assertThat(result.output())
+                .contains("by Criteria: 320", "opened: 320", "command line: 0")
+                .doesNotContain("random");
+        assertThat(HubConfig.read(saved.resolve("config.json")).model().vocabulary())
+                .isEqualTo(320);
         assertThat(result.exit()).isZero();
     }
 }

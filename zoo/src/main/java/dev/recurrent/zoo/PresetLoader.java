@@ -13,7 +13,6 @@ import ai.djl.translate.TranslateException;
 import ai.djl.translate.Translator;
 import ai.djl.translate.TranslatorFactory;
 import ai.djl.util.Progress;
-import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.zoo.generation.TextGenerationTranslatorFactory;
 import dev.recurrent.zoo.preset.Preset;
 import dev.recurrent.zoo.preset.Presets;
@@ -75,7 +74,7 @@ final class PresetLoader implements ModelLoader {
         String name = criteria.getModelName() == null ? getArtifactId() : criteria.getModelName();
         Model model = Model.newInstance(name, criteria.getDevice(), "PyTorch");
         try {
-            model.setBlock(block(preset, seed(criteria), model));
+            model.setBlock(Pretrained.open(preset, model.getNDManager(), seed(criteria)).model());
             Map<String, Object> arguments =
                     criteria.getArguments() == null ? Map.of() : criteria.getArguments();
             Translator<I, O> translator =
@@ -89,14 +88,6 @@ final class PresetLoader implements ModelLoader {
             model.close();
             throw e;
         }
-    }
-
-    private static LanguageModel block(Preset preset, long seed, Model model)
-            throws IOException, MalformedModelException {
-        String resource = BundledModel.resource(preset);
-        return BundledModel.exists(resource)
-                ? BundledModel.load(resource, model.getNDManager())
-                : Pretrained.createModel(preset.config(), model.getNDManager(), seed);
     }
 
     private Preset find(Criteria<?, ?> criteria) throws IOException, ModelNotFoundException {

@@ -13,6 +13,7 @@ import dev.recurrent.zoo.checkpoint.CheckpointSaveException;
 import dev.recurrent.zoo.checkpoint.CheckpointWriter;
 import dev.recurrent.zoo.config.ConfigException;
 import dev.recurrent.zoo.config.HubConfig;
+import dev.recurrent.zoo.preset.Preset;
 import dev.recurrent.zoo.text.Tokenizer;
 import dev.recurrent.zoo.text.Tokenizers;
 import dev.recurrent.zoo.weights.WeightLoader;
@@ -103,6 +104,45 @@ public final class Pretrained implements AutoCloseable {
         }
     }
 
+    /**
+     * Opens an entry of the zoo, which reads bytes: with trained weights where this jar holds some,
+     * else with random ones as its upstream initialises them.
+     *
+     * @param preset the entry and its size
+     * @param device where it is to be
+     * @param seed determines random weights; see {@link #create}
+     * @return the model, to be closed
+     * @throws MalformedModelException if the trained weights are malformed
+     * @throws IOException if they cannot be read
+     */
+    public static Pretrained open(Preset preset, Device device, long seed)
+            throws IOException, MalformedModelException {
+        NDManager manager = newManager(device);
+        try {
+            return open(preset, manager, seed);
+        } catch (IOException | MalformedModelException | RuntimeException e) {
+            manager.close();
+            throw e;
+        }
+    }
+
+    /** As {@link #open(Preset, Device, long)}, in a manager that the caller closes. */
+    static Pretrained open(Preset preset, NDManager manager, long seed)
+            throws IOException, MalformedModelException {
+        boolean trained = isTrained(preset);
+        HubConfig config = trained ? BundledModel.config(preset) : preset.config();
+        LanguageModel model =
+                trained
+                        ? BundledModel.load(preset, config, manager)
+                        : createModel(config, manager, seed);
+        return new Pretrained(manager, config, model, null, null);
+    }
+
+    /** Returns whether this jar holds trained weights of an entry of the zoo. */
+    public static boolean isTrained(Preset preset) {
+        return BundledModel.exists(preset);
+    }
+
     /** Builds a model and loads a folder's weights into it. */
     static LanguageModel loadModel(Path folder, HubConfig config, NDManager manager)
             throws IOException, CheckpointException {
@@ -114,7 +154,7 @@ public final class Pretrained implements AutoCloseable {
     }
 
     /** Builds a model and draws its weights. */
-    static LanguageModel createModel(HubConfig config, NDManager manager, long seed) {
+    private static LanguageModel createModel(HubConfig config, NDManager manager, long seed) {
         LanguageModel model = new LanguageModel(config.model());
         // The engine has one generator, and two threads would share its numbers.
         synchronized (RANDOM) {

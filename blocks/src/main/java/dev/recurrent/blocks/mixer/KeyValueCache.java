@@ -70,9 +70,9 @@ record KeyValueCache(long window) {
     static Past past(AttentionState state) {
         long slots = state.positions().getShape().get(1) - 1;
         return new Past(
-                narrow(state.keys(), 2, 1, slots),
-                narrow(state.values(), 2, 1, slots),
-                narrow(state.positions(), 1, 1, slots));
+                Aten.narrow(state.keys(), 2, 1, slots),
+                Aten.narrow(state.values(), 2, 1, slots),
+                Aten.narrow(state.positions(), 1, 1, slots));
     }
 
     /** Makes room for the greatest position, and empties rows that a document starts in. */
@@ -181,9 +181,5 @@ record KeyValueCache(long window) {
 
     private static NDArray join(NDArray first, NDArray second, int axis) {
         return NDArrays.concat(new NDList(first, second), axis);
-    }
-
-    private static NDArray narrow(NDArray x, int axis, long start, long length) {
-        return Torch.call(x.getManager(), "aten::narrow", x, axis, start, length);
     }
 }

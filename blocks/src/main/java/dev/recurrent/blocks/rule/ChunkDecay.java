@@ -1,7 +1,7 @@
 package dev.recurrent.blocks.rule;
 
 import ai.djl.ndarray.NDArray;
-import dev.recurrent.blocks.torch.Torch;
+import dev.recurrent.blocks.torch.Aten;
 
 /**
  * How much of one token reaches another within chunks, from gates and document starts together.
@@ -43,6 +43,6 @@ record ChunkDecay(NDArray pairs, NDArray fromStart, NDArray toEnd, NDArray acros
 
     private static NDArray last(NDArray column) {
         long c = column.getShape().get(2);
-        return Torch.call(column.getManager(), "aten::narrow", column, 2, c - 1, 1);
+        return Aten.narrow(column, 2, c - 1, 1);
     }
 }

@@ -3,7 +3,6 @@ package dev.recurrent.blocks.rule;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.torch.Aten;
-import dev.recurrent.blocks.torch.Torch;
 
 /**
  * The delta rule over chunks of C tokens (arXiv 2412.06464, section 3.3, with the UT transform of
@@ -113,10 +112,6 @@ final class DeltaChunks {
         return column == null ? null : column.transpose(0, 1, 3, 2);
     }
 
-    private static NDArray part(NDArray array, int axis, long start, long length) {
-        return Torch.call(array.getManager(), "aten::narrow", array, axis, start, length);
-    }
-
     /** [B, T, H or HV, n] → [M, 1 or G, C, n], with zeros after the last token. */
     private NDArray cut(NDArray array) {
         Shape shape = array.getShape();
@@ -145,6 +140,6 @@ final class DeltaChunks {
                 array.reshape(chunks, b, h, g, chunk, n)
                         .transpose(1, 0, 4, 2, 3, 5)
                         .reshape(b, chunks * chunk, h * g, n);
-        return chunks * chunk == sizes.time() ? whole : part(whole, 1, 0, sizes.time());
+        return chunks * chunk == sizes.time() ? whole : Aten.narrow(whole, 1, 0, sizes.time());
     }
 }

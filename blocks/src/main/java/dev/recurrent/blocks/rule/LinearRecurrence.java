@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Torch;
 
@@ -120,8 +121,7 @@ public final class LinearRecurrence {
             NDArray carry = carry(xs, decays, entering).expandDims(2); // [B, N, 1, E]
             values = walk(xs, decays, carry, 2).reshape(padded(shape, blocks));
             if (length % RADIX != 0) {
-                // narrow(Tensor self, int dim, SymInt start, SymInt length)
-                values = Torch.call(x.getManager(), "aten::narrow", values, 1, 0, length);
+                values = Aten.narrow(values, 1, 0, length);
             }
             NDScope.unregister(values);
         }
@@ -146,7 +146,7 @@ public final class LinearRecurrence {
             Shape one = new Shape(shape.get(0), 1, shape.get(2));
             first = manager.zeros(one, DataType.FLOAT32, leaving.getDevice());
         }
-        NDArray earlier = Torch.call(manager, "aten::narrow", leaving, 1, 0, shape.get(1) - 1);
+        NDArray earlier = Aten.narrow(leaving, 1, 0, shape.get(1) - 1);
         return first.concat(earlier, 1);
     }
 

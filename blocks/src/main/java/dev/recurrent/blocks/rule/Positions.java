@@ -31,18 +31,8 @@ public final class Positions {
     private final long length;
     private final long start;
     private final long[] values;
-    private final Layout layout;
+    private final PositionLayout layout;
     private final Map<Object, NDArray> derived = new HashMap<>();
-
-    /** What a look at the values on the host tells once, so that no rule has to look again. */
-    private record Layout(
-            boolean padded,
-            boolean compact,
-            boolean startsFresh,
-            boolean resetsAtStart,
-            boolean resetsInside,
-            long last,
-            long[] realLengths) {}
 
     private Positions(NDManager manager, long batch, long length, long start, long[] values) {
         this.manager = manager;
@@ -50,7 +40,10 @@ public final class Positions {
         this.length = length;
         this.start = start;
         this.values = values;
-        this.layout = values == null ? ofRange(batch, length, start) : inspect();
+        this.layout =
+                values == null
+                        ? PositionLayout.ofRange(batch, length, start)
+                        : PositionLayout.of(values, batch, length);
     }
 
     /**
@@ -115,62 +108,6 @@ public final class Positions {
         return new Positions(manager, batch, length, -1, values.clone());
     }
 
-    private static Layout ofRange(long batch, long length, long start) {
-        long[] lengths = new long[Math.toIntExact(batch)];
-        Arrays.fill(lengths, length);
-        return new Layout(false, true, start == 0, start == 0, false, start + length - 1, lengths);
-    }
-
-    private Layout inspect() {
-        boolean padded = false;
-        boolean compact = true;
-        boolean startsFresh = true;
-        boolean resetsAtStart = false;
-        boolean resetsInside = false;
-        long last = 0;
-        long[] lengths = new long[Math.toIntExact(batch)];
-        for (int row = 0; row < batch; row++) {
-            long previous = PADDING;
-            int real = 0;
-            for (int t = 0; t < length; t++) {
-                long position = values[Math.toIntExact(row * length + t)];
-                if (position == PADDING) {
-                    padded = true;
-                    continue;
-                }
-                check(row, t, position, previous, real);
-                compact &= real == t;
-                if (real == 0) {
-                    startsFresh &= position == 0;
-                    resetsAtStart |= position == 0;
-                } else {
-                    resetsInside |= position == 0;
-                }
-                previous = position;
-                last = Math.max(last, position);
-                real++;
-            }
-            startsFresh &= real > 0;
-            lengths[row] = real;
-        }
-        return new Layout(padded, compact, startsFresh, resetsAtStart, resetsInside, last, lengths);
-    }
-
-    private static void check(int row, int t, long position, long previous, int real) {
-        boolean follows = real == 0 ? position >= 0 : position == previous + 1;
-        if (position != 0 && !follows) {
-            throw new IllegalArgumentException(
-                    "Position "
-                            + position
-                            + " in row "
-                            + row
-                            + ", column "
-                            + t
-                            + " must be -1 (padding), 0 (a new document)"
-                            + (real == 0 ? " or greater" : " or " + (previous + 1)));
-        }
-    }
-
     /** Returns B. */
     public long batch() {
         return batch;
@@ -183,22 +120,22 @@ public final class Positions {
 
     /** Returns the greatest position. */
     public long last() {
-        return layout.last;
+        return layout.last();
     }
 
     /** Returns whether some token is padding. */
     public boolean isPadded() {
-        return layout.padded;
+        return layout.padded();
     }
 
     /** Returns whether padding, if any, stands only at the ends of rows. */
     public boolean isCompact() {
-        return layout.compact;
+        return layout.compact();
     }
 
     /** Returns whether every row begins with a document, so that no state is looked at. */
     public boolean startsFresh() {
-        return layout.startsFresh;
+        return layout.startsFresh();
     }
 
     /**
@@ -206,12 +143,12 @@ public final class Positions {
      * first token of some rows but not of all.
      */
     public boolean hasResets() {
-        return layout.resetsInside || (layout.resetsAtStart && !layout.startsFresh);
+        return layout.hasResets();
     }
 
     /** Returns whether there is neither padding nor a reset, so that no mask is needed. */
     public boolean isPlain() {
-        return !layout.padded && !hasResets();
+        return !layout.padded() && !hasResets();
     }
 
     /** Returns the manager that derived tensors live in. */
@@ -226,7 +163,7 @@ public final class Positions {
 
     /** Returns how many tokens of each row are not padding, int64 [B]. */
     public NDArray realLengths() {
-        return derive("realLengths", () -> manager.create(layout.realLengths));
+        return derive("realLengths", () -> manager.create(layout.realLengths()));
     }
 
     /** Returns 1 where there is a token and 0 where there is padding, float32 [B, T]. */
@@ -274,16 +211,10 @@ public final class Positions {
      * @return this if {@link #isCompact()}
      */
     public Positions compacted() {
-        if (layout.compact) {
+        if (layout.compact()) {
             return this;
         }
-        long[] moved = new long[values.length];
-        long[] order = order();
-        for (int i = 0; i < moved.length; i++) {
-            int row = (int) (i / length);
-            moved[i] = values[Math.toIntExact(row * length + order[i])];
-        }
-        return of(manager, batch, length, moved);
+        return of(manager, batch, length, layout.compacted(values));
     }
 
     /**
@@ -293,7 +224,7 @@ public final class Positions {
      * @return the moved tensor
      */
     public NDArray compact(NDArray array) {
-        return gather(array, derive("order", () -> indices(order())));
+        return gather(array, derive("order", () -> indices(layout.order(values))));
     }
 
     /**
@@ -303,7 +234,7 @@ public final class Positions {
      * @return the tensor in the order of this instance
      */
     public NDArray expand(NDArray array) {
-        return gather(array, derive("inverse", () -> indices(inverse(order()))));
+        return gather(array, derive("inverse", () -> indices(layout.inverse(values))));
     }
 
     private NDArray gather(NDArray array, NDArray index) {
@@ -317,31 +248,6 @@ public final class Positions {
 
     private NDArray indices(long[] columns) {
         return manager.create(columns, new Shape(batch, length));
-    }
-
-    /** For every place in the compacted rows, the column the token comes from. */
-    private long[] order() {
-        long[] order = new long[values.length];
-        int width = Math.toIntExact(length);
-        for (int row = 0; row < batch; row++) {
-            int real = row * width;
-            int padding = row * width + Math.toIntExact(layout.realLengths[row]);
-            for (int t = 0; t < width; t++) {
-                boolean isPadding = values[row * width + t] == PADDING;
-                order[isPadding ? padding++ : real++] = t;
-            }
-        }
-        return order;
-    }
-
-    private long[] inverse(long[] order) {
-        long[] inverse = new long[order.length];
-        int width = Math.toIntExact(length);
-        for (int i = 0; i < order.length; i++) {
-            int row = i / width;
-            inverse[row * width + Math.toIntExact(order[i])] = i % width;
-        }
-        return inverse;
     }
 
     private NDArray createArray() {

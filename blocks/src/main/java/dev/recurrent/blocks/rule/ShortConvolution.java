@@ -61,7 +61,7 @@ public final class ShortConvolution {
         }
         if (before == null && length >= memory) {
             NDArray padded = convolve(x, weight, bias, memory); // [B, T + W − 1, C]
-            return new Output(narrow(padded, 0, length), copyOfLast(x, memory));
+            return new Output(TimeAxis.narrow(padded, 0, length), copyOfLast(x, memory));
         }
         NDArray inputs = join(before, x, memory); // [B, W − 1 + T, C]
         return new Output(convolve(inputs, weight, bias, 0), copyOfLast(inputs, memory));
@@ -72,7 +72,7 @@ public final class ShortConvolution {
         NDArray products = inputs.mul(tapsFirst(inputs.getManager(), weight)); // [B, W, C]
         NDArray sum = products.sum(new int[] {1}, true); // [B, 1, C]
         NDArray values = bias == null ? sum : sum.add(bias);
-        return new Output(values, narrow(inputs, 1, taps(weight) - 1));
+        return new Output(values, TimeAxis.narrow(inputs, 1, taps(weight) - 1));
     }
 
     /**
@@ -108,7 +108,7 @@ public final class ShortConvolution {
         NDList taps = tapsFirst(x.getManager(), weight).split(memory + 1, 0); // W of [1, C]
         NDArray values = x.mul(taps.get(memory)); // [B, T, C]
         for (int steps = 1; steps <= memory; steps++) {
-            NDArray shifted = narrow(inputs, memory - steps, length);
+            NDArray shifted = TimeAxis.narrow(inputs, memory - steps, length);
             values.addi(shifted.mul(taps.get(memory - steps)).mul(hasBefore(positions, steps)));
         }
         if (bias != null) {
@@ -173,14 +173,9 @@ public final class ShortConvolution {
 
     /** A copy, since a view would keep all of {@code inputs} alive with the state. */
     private static NDArray copyOfLast(NDArray inputs, int count) {
-        NDArray last = narrow(inputs, inputs.getShape().get(1) - count, count);
+        NDArray last = TimeAxis.narrow(inputs, inputs.getShape().get(1) - count, count);
         // clone(Tensor self, *, MemoryFormat? memory_format)
         return Torch.call(inputs.getManager(), "aten::clone", last, null);
-    }
-
-    private static NDArray narrow(NDArray array, long start, long length) {
-        // narrow(Tensor self, int dim, SymInt start, SymInt length)
-        return Torch.call(array.getManager(), "aten::narrow", array, 1, start, length);
     }
 
     /** The weight as [W, C], in {@code manager}: the weight's own lives as long as the model. */

@@ -2,6 +2,8 @@ package dev.recurrent.blocks.torch;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 
@@ -98,6 +100,18 @@ public final class Aten {
     public static NDArray narrow(NDManager manager, NDArray x, int axis, long start, long length) {
         // narrow(Tensor self, int dim, SymInt start, SymInt length)
         return Torch.call(manager, "aten::narrow", x, axis, start, length);
+    }
+
+    /**
+     * Joins tensors along an axis.
+     *
+     * @param parts at least one
+     * @param axis which axis
+     * @return what they make up; the one tensor itself where there is only one
+     */
+    public static NDArray concat(NDList parts, int axis) {
+        // DJL copies a list of one, and the copy has lost its graph.
+        return parts.size() == 1 ? parts.get(0) : NDArrays.concat(parts, axis);
     }
 
     /**

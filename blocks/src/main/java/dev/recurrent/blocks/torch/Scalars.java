@@ -1,5 +1,6 @@
 package dev.recurrent.blocks.torch;
 
+import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
@@ -17,7 +18,7 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class Scalars {
 
     private static final NDManager MANAGER =
-            Engine.getEngine("PyTorch").newBaseManager(ai.djl.Device.cpu());
+            Engine.getEngine("PyTorch").newBaseManager(Device.cpu());
     private static final Map<Double, NDArray> CONSTANTS = new ConcurrentHashMap<>();
 
     private Scalars() {}

@@ -19,6 +19,7 @@ import dev.recurrent.zoo.config.HubConfig;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -84,7 +85,7 @@ public final class BenchModels {
     private static LanguageModelConfig of(MixerConfig... mixers) {
         MlpConfig mlp = new MlpConfig(3 * WIDTH, Activation.SILU, false);
         List<LayerConfig> layers =
-                java.util.Arrays.stream(mixers).map(mixer -> new LayerConfig(mixer, mlp)).toList();
+                Arrays.stream(mixers).map(mixer -> new LayerConfig(mixer, mlp)).toList();
         return new LanguageModelConfig(
                 WIDTH, 256, NormConfig.plain(1e-6), layers, true, Initialization.normal(0.02));
     }

@@ -1,9 +1,9 @@
 package dev.recurrent.evaluation.bench;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.Scalars;
 
 /**
@@ -53,7 +53,7 @@ final class Loops {
             memory = memory.add(keys.get(t).swapAxes(2, 3).mul(update));
             outputs.add(queries.get(t).matMul(memory));
         }
-        return NDArrays.concat(outputs, 2);
+        return Aten.concat(outputs, 2);
     }
 
     /**
@@ -71,7 +71,7 @@ final class Loops {
         for (int t = 1; t < length; t++) {
             outputs.add(decays.get(t).mul(outputs.get(t - 1)).add(inputs.get(t)));
         }
-        return NDArrays.concat(outputs, 1);
+        return Aten.concat(outputs, 1);
     }
 
     /** Cuts [B, T, H, n] into T of [B, H, 1, n]. */

@@ -99,13 +99,15 @@ record ModelName(String text, Path folder, Preset preset) {
     Pretrained open(DeviceOption device) throws IOException, MalformedModelException {
         return preset == null
                 ? Pretrained.load(folder, device.device())
-                : Pretrained.create(preset.config(), device.device(), SEED);
+                : Pretrained.open(preset, device.device(), SEED);
     }
 
     /** Says what the user may not expect of the model. */
     void warn(PrintWriter err) {
         if (preset != null) {
-            err.println(text + " is not trained: its weights are random, from seed " + SEED);
+            if (!Pretrained.isTrained(preset)) {
+                err.println(text + " is not trained: its weights are random, from seed " + SEED);
+            }
         } else if (!Files.exists(folder.resolve(Tokenizers.FILE))) {
             err.println(folder + " has no " + Tokenizers.FILE + ": its tokens are taken for bytes");
         }

@@ -5,12 +5,10 @@ import dev.recurrent.blocks.LanguageModelConfig;
 import dev.recurrent.blocks.mixer.DeltaNetConfig;
 import dev.recurrent.blocks.mixer.DeltaNetConfig.QueryKeyNorm;
 import dev.recurrent.blocks.nn.Activation;
-import dev.recurrent.zoo.naming.FlaNames;
-import dev.recurrent.zoo.naming.NameMap;
 import java.util.Map;
 
 /** {@code fla.models.DeltaNetConfig}, pure and with attention layers. */
-final class DeltaNetFormat implements ModelFormat {
+final class DeltaNetFormat implements FlaFormat {
 
     static final String TYPE = "delta_net";
 
@@ -26,16 +24,6 @@ final class DeltaNetFormat implements ModelFormat {
     @Override
     public String architecture() {
         return "DeltaNetForCausalLM";
-    }
-
-    @Override
-    public SpecialTokens defaultTokens() {
-        return FlaKeys.TOKENS;
-    }
-
-    @Override
-    public long defaultMaxPositions() {
-        return FlaKeys.MAX_POSITIONS;
     }
 
     @Override
@@ -119,10 +107,5 @@ final class DeltaNetFormat implements ModelFormat {
                 .findFirst()
                 .orElseThrow(
                         () -> new IllegalArgumentException(type + " has no name for " + value));
-    }
-
-    @Override
-    public NameMap names(LanguageModelConfig model) {
-        return FlaNames.of(model);
     }
 }

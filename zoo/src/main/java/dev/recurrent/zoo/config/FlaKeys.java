@@ -21,9 +21,6 @@ import java.util.stream.IntStream;
 /** The keys that flash-linear-attention's models share: the residual stream, MLP and attention. */
 final class FlaKeys {
 
-    static final SpecialTokens TOKENS = SpecialTokens.of(1, 2, null);
-    static final long MAX_POSITIONS = 2048;
-
     /** What a layer is that no attention stands in. */
     interface NativeMixer {
         MixerConfig of(int layer) throws ConfigException;
@@ -115,20 +112,9 @@ final class FlaKeys {
                 "plain norms, no embedding scale and no soft cap");
         Unwritable.unless(
                 model.layers().stream().noneMatch(LayerConfig::postNorm), type, "norms before");
-        MlpConfig mlp = Unwritable.common(model.layers(), LayerConfig::mlp, type, "MLP");
-        Unwritable.unless(
-                mlp != null && mlp.activation() == Activation.SILU && !mlp.bias(),
-                type,
-                "SwiGLU without biases");
-        JsonObject json = new JsonObject();
-        json.addProperty("vocab_size", model.vocabulary());
-        json.addProperty("hidden_size", model.width());
-        json.addProperty("num_hidden_layers", model.layers().size());
-        json.addProperty("intermediate_size", mlp.hidden());
+        JsonObject json = StreamKeys.write(model, type);
         json.addProperty("hidden_act", "swish");
         json.addProperty("norm_eps", model.norm().epsilon());
-        json.addProperty("initializer_range", model.initialization().sigma());
-        json.addProperty("tie_word_embeddings", model.tiedHead());
         json.add("attn", attn(model, type));
         return json;
     }

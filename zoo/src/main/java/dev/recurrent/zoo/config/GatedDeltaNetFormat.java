@@ -5,11 +5,9 @@ import dev.recurrent.blocks.LanguageModelConfig;
 import dev.recurrent.blocks.mixer.DeltaNetConfig;
 import dev.recurrent.blocks.mixer.DeltaNetConfig.QueryKeyNorm;
 import dev.recurrent.blocks.nn.Activation;
-import dev.recurrent.zoo.naming.FlaNames;
-import dev.recurrent.zoo.naming.NameMap;
 
 /** {@code fla.models.GatedDeltaNetConfig}, pure and with attention layers (H1). */
-final class GatedDeltaNetFormat implements ModelFormat {
+final class GatedDeltaNetFormat implements FlaFormat {
 
     static final String TYPE = "gated_deltanet";
     static final int DEPTH = 21;
@@ -17,16 +15,6 @@ final class GatedDeltaNetFormat implements ModelFormat {
     @Override
     public String architecture() {
         return "GatedDeltaNetForCausalLM";
-    }
-
-    @Override
-    public SpecialTokens defaultTokens() {
-        return FlaKeys.TOKENS;
-    }
-
-    @Override
-    public long defaultMaxPositions() {
-        return FlaKeys.MAX_POSITIONS;
     }
 
     @Override
@@ -86,10 +74,5 @@ final class GatedDeltaNetFormat implements ModelFormat {
         json.addProperty("allow_neg_eigval", mixer.negativeEigenvalues());
         json.addProperty("use_gate", mixer.outputGate());
         return json;
-    }
-
-    @Override
-    public NameMap names(LanguageModelConfig model) {
-        return FlaNames.of(model);
     }
 }

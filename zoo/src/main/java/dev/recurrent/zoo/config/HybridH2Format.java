@@ -5,8 +5,6 @@ import com.google.gson.JsonObject;
 import dev.recurrent.blocks.LanguageModelConfig;
 import dev.recurrent.blocks.mixer.DeltaNetConfig;
 import dev.recurrent.blocks.mixer.Mamba2Config;
-import dev.recurrent.zoo.naming.FlaNames;
-import dev.recurrent.zoo.naming.NameMap;
 import java.util.List;
 
 /**
@@ -14,23 +12,13 @@ import java.util.List;
  * has a format for it; this one is {@code gated_deltanet} with a key {@code mamba2} beside {@code
  * attn}, whose {@code layers} are Mamba-2 mixers with the keys of upstream's Mamba-2.
  */
-final class HybridH2Format implements ModelFormat {
+final class HybridH2Format implements FlaFormat {
 
     static final String TYPE = "gated_deltanet_h2";
 
     @Override
     public String architecture() {
         return "GatedDeltaNetH2ForCausalLM";
-    }
-
-    @Override
-    public SpecialTokens defaultTokens() {
-        return FlaKeys.TOKENS;
-    }
-
-    @Override
-    public long defaultMaxPositions() {
-        return FlaKeys.MAX_POSITIONS;
     }
 
     @Override
@@ -66,10 +54,5 @@ final class HybridH2Format implements ModelFormat {
         Mamba2Format.writeMixer(mamba, model.width(), TYPE).asMap().forEach(mamba2::add);
         json.add("mamba2", mamba2);
         return json;
-    }
-
-    @Override
-    public NameMap names(LanguageModelConfig model) {
-        return FlaNames.of(model);
     }
 }

@@ -2,7 +2,6 @@ package dev.recurrent.zoo.config;
 
 import com.google.gson.JsonObject;
 import dev.recurrent.blocks.LanguageModelConfig;
-import dev.recurrent.blocks.LayerConfig;
 import dev.recurrent.blocks.mixer.AttentionConfig;
 import dev.recurrent.blocks.mixer.DeltaNetConfig;
 import dev.recurrent.blocks.mixer.DeltaNetConfig.QueryKeyNorm;
@@ -54,20 +53,9 @@ final class LinearAttentionKeys {
                         && mixer.queryKeyNorm() == QueryKeyNorm.L2,
                 type,
                 "gated layers with convolutions, SiLU and L2 norms on queries and keys");
-        MlpConfig mlp = Unwritable.common(model.layers(), LayerConfig::mlp, type, "MLP");
-        Unwritable.unless(
-                mlp != null && mlp.activation() == Activation.SILU && !mlp.bias(),
-                type,
-                "SwiGLU without biases");
-        JsonObject json = new JsonObject();
-        json.addProperty("vocab_size", model.vocabulary());
-        json.addProperty("hidden_size", model.width());
-        json.addProperty("num_hidden_layers", model.layers().size());
-        json.addProperty("intermediate_size", mlp.hidden());
+        JsonObject json = StreamKeys.write(model, type);
         json.addProperty("hidden_act", "silu");
         json.addProperty("rms_norm_eps", model.norm().epsilon());
-        json.addProperty("initializer_range", model.initialization().sigma());
-        json.addProperty("tie_word_embeddings", model.tiedHead());
         json.add("layer_types", LayerTypes.write(model));
         json.addProperty("linear_num_key_heads", mixer.heads());
         json.addProperty("linear_num_value_heads", mixer.valueHeads());

@@ -11,13 +11,7 @@ import dev.recurrent.zoo.naming.NameMap;
  * mathematics are read or refused.
  */
 sealed interface ModelFormat
-        permits DeltaNetFormat,
-                GatedDeltaNetFormat,
-                HybridH2Format,
-                Mamba2Format,
-                RecurrentGemmaFormat,
-                Qwen35Format,
-                OlmoHybridFormat {
+        permits FlaFormat, Mamba2Format, RecurrentGemmaFormat, Qwen35Format, OlmoHybridFormat {
 
     /** Returns upstream's class for causal language models. */
     String architecture();

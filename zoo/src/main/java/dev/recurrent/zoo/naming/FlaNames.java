@@ -40,12 +40,12 @@ public final class FlaNames {
     private static void mixer(
             NameMap.Builder map, String upstream, String ours, MixerConfig config) {
         if (config instanceof DeltaNetConfig delta) {
-            MixerNames.deltaNet(map, upstream, ours, delta);
+            LayerNames.deltaNet(map, upstream, ours, delta);
             convolutions(map, upstream, ours, delta);
         } else if (config instanceof AttentionConfig attention) {
-            MixerNames.attention(map, upstream, ours, attention);
+            LayerNames.attention(map, upstream, ours, attention);
         } else if (config instanceof Mamba2Config mamba) {
-            MixerNames.mamba2(map, upstream, ours, mamba);
+            LayerNames.mamba2(map, upstream, ours, mamba);
         } else if (config instanceof RgLruConfig) {
             throw new IllegalArgumentException("flash-linear-attention has no name for an RG-LRU");
         }
@@ -57,10 +57,10 @@ public final class FlaNames {
             return;
         }
         map.bindAll(
-                MixerNames.split(upstream, "_conv1d.weight", ours + "qkv_conv1d.weight", config));
+                LayerNames.split(upstream, "_conv1d.weight", ours + "qkv_conv1d.weight", config));
         if (config.convolutionBias()) {
             map.bindAll(
-                    MixerNames.split(upstream, "_conv1d.bias", ours + "qkv_conv1d.bias", config));
+                    LayerNames.split(upstream, "_conv1d.bias", ours + "qkv_conv1d.bias", config));
         }
     }
 

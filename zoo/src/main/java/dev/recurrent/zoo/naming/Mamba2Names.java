@@ -22,7 +22,7 @@ public final class Mamba2Names {
             String upstream = "backbone.layers." + i + ".";
             String ours = "layers." + i + ".";
             map.bind(upstream + "norm.weight", ours + "mixer_norm.weight");
-            MixerNames.mamba2(
+            LayerNames.mamba2(
                     map,
                     upstream + "mixer.",
                     ours + "mixer.",

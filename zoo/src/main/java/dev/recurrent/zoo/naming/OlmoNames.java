@@ -33,16 +33,16 @@ public final class OlmoNames {
         boolean attends = layer.mixer() instanceof AttentionConfig;
         String mixer = ours + "mixer.";
         if (layer.mixer() instanceof AttentionConfig attention) {
-            MixerNames.attention(map, upstream + "self_attn.", mixer, attention);
+            LayerNames.attention(map, upstream + "self_attn.", mixer, attention);
         } else {
             DeltaNetConfig delta = (DeltaNetConfig) layer.mixer();
             String linear = upstream + "linear_attn.";
-            MixerNames.deltaNet(map, linear, mixer, delta);
+            LayerNames.deltaNet(map, linear, mixer, delta);
             String convolution = mixer + "qkv_conv1d.weight";
             map.bindAll(
                     List.of(UpstreamTensor.of(linear + "conv1d.weight", convolution)),
                     // Earlier transformers kept q, k and v apart.
-                    MixerNames.split(linear, "_conv1d.weight", convolution, delta));
+                    LayerNames.split(linear, "_conv1d.weight", convolution, delta));
         }
         // The same name is the norm after attention in one kind of layer, before the MLP in the
         // other.
@@ -50,8 +50,6 @@ public final class OlmoNames {
         String mlpNorm = attends ? "post_feedforward_layernorm" : "post_attention_layernorm";
         map.bind(upstream + mixerNorm + ".weight", ours + "mixer_norm.weight");
         map.bind(upstream + mlpNorm + ".weight", ours + "mlp_norm.weight");
-        for (String name : List.of("gate_proj", "up_proj", "down_proj")) {
-            MixerNames.projection(map, upstream + "mlp." + name, ours + "mlp." + name, false);
-        }
+        LayerNames.mlp(map, upstream + "mlp.", ours + "mlp.", false);
     }
 }

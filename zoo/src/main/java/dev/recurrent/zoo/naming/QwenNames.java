@@ -3,7 +3,6 @@ package dev.recurrent.zoo.naming;
 import dev.recurrent.blocks.LanguageModelConfig;
 import dev.recurrent.blocks.LayerConfig;
 import dev.recurrent.blocks.mixer.AttentionConfig;
-import java.util.List;
 
 /** transformers' Qwen3.5, the text model. */
 public final class QwenNames {
@@ -34,14 +33,12 @@ public final class QwenNames {
         map.bind(upstream + "input_layernorm.weight", ours + "mixer_norm.weight");
         String mixer = ours + "mixer.";
         if (layer.mixer() instanceof AttentionConfig attention) {
-            MixerNames.attention(map, upstream + "self_attn.", mixer, attention);
+            LayerNames.attention(map, upstream + "self_attn.", mixer, attention);
         } else {
             linearAttention(map, upstream + "linear_attn.", mixer);
         }
         map.bind(upstream + "post_attention_layernorm.weight", ours + "mlp_norm.weight");
-        for (String name : List.of("gate_proj", "up_proj", "down_proj")) {
-            MixerNames.projection(map, upstream + "mlp." + name, ours + "mlp." + name, false);
-        }
+        LayerNames.mlp(map, upstream + "mlp.", ours + "mlp.", false);
     }
 
     private static void linearAttention(NameMap.Builder map, String upstream, String mixer) {

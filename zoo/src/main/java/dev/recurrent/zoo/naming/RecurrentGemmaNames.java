@@ -41,18 +41,16 @@ public final class RecurrentGemmaNames {
         String temporal = upstream + "temporal_block.";
         String mixer = ours + "mixer.";
         if (layer.mixer() instanceof AttentionConfig attention) {
-            MixerNames.attention(map, temporal, mixer, attention);
+            LayerNames.attention(map, temporal, mixer, attention);
         } else {
             for (String name : List.of("linear_x", "linear_y", "conv_1d", "linear_out")) {
-                MixerNames.projection(map, temporal + name, mixer + name, true);
+                LayerNames.projection(map, temporal + name, mixer + name, true);
             }
             for (String name : RG_LRU) {
                 map.bind(temporal + "rg_lru." + name, mixer + "rg_lru." + name);
             }
         }
         map.bind(upstream + "channel_pre_norm.weight", ours + "mlp_norm.weight");
-        for (String name : List.of("gate_proj", "up_proj", "down_proj")) {
-            MixerNames.projection(map, upstream + "mlp_block." + name, ours + "mlp." + name, true);
-        }
+        LayerNames.mlp(map, upstream + "mlp_block.", ours + "mlp.", true);
     }
 }

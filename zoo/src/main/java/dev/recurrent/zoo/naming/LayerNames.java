@@ -7,10 +7,10 @@ import dev.recurrent.blocks.mixer.Mamba2Config;
 import dev.recurrent.zoo.naming.UpstreamTensor.Part;
 import java.util.List;
 
-/** The weights of one mixer, where several upstreams agree on them. */
-final class MixerNames {
+/** The weights of one mixer or MLP, where several upstreams agree on them. */
+final class LayerNames {
 
-    private MixerNames() {}
+    private LayerNames() {}
 
     /** Attention: q, k, v and output projections, biases and norms where there are any. */
     static void attention(
@@ -22,6 +22,13 @@ final class MixerNames {
         if (config.queryKeyNorm() != QueryKeyNorm.NONE) {
             map.bind(upstream + "q_norm.weight", ours + "q_norm.weight");
             map.bind(upstream + "k_norm.weight", ours + "k_norm.weight");
+        }
+    }
+
+    /** A gated MLP. */
+    static void mlp(NameMap.Builder map, String upstream, String ours, boolean bias) {
+        for (String name : List.of("gate_proj", "up_proj", "down_proj")) {
+            projection(map, upstream + name, ours + name, bias);
         }
     }
 
