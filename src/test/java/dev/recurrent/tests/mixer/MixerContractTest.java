@@ -34,7 +34,7 @@ class MixerContractTest {
     private static final double TOLERANCE = 1e-5;
 
     /** Around a chunk of 64, and beyond 256: two levels of the scan, a grown cache. */
-    private static final long[] LENGTHS = {1, 2, 63, 64, 65, 300};
+    private static final long[] LENGTHS = {1, 2, 63, 64, 65, 500};
 
     static Stream<String> kinds() {
         return MixerHarness.kinds().keySet().stream();

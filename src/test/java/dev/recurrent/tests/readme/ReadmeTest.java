@@ -44,8 +44,7 @@ class ReadmeTest {
                 ROOT.resolve("src/test/java")
                         .resolve(getClass().getName().replace('.', '/') + ".java");
         String code = between(Files.readAllLines(source), "// example", "// end");
-        String readme =
-                between(Files.readAllLines(ROOT.resolve("README.md")), "```java", "```");
+        String readme = between(Files.readAllLines(ROOT.resolve("README.md")), "```java", "```");
         assertThat(readme).isEqualTo(code.replace("out.println", "System.out.println"));
     }
 
