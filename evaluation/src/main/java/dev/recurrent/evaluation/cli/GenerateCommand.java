@@ -96,9 +96,11 @@ final class GenerateCommand implements Callable<Integer> {
         ModelName name = models.single();
         List<String> texts = prompts.isEmpty() ? List.of(standardInput()) : prompts;
         name.warn(spec.commandLine().getErr());
+        long opening = System.nanoTime();
         try (Pretrained model = name.open(device)) {
             Generator generator = new Generator(model.model(), model.tokenizer(), model.manager());
             long start = System.nanoTime();
+            loaded(model, (start - opening) / 1e9);
             List<GenerationResult> results =
                     texts.size() == 1
                             ? List.of(stream(generator, texts.get(0), config))
@@ -106,6 +108,15 @@ final class GenerateCommand implements Callable<Integer> {
             report(results, (System.nanoTime() - start) / 1e9);
         }
         return 0;
+    }
+
+    private void loaded(Pretrained model, double seconds) {
+        spec.commandLine()
+                .getErr()
+                .println(
+                        Numbers.count(model.model().parameterCount())
+                                + " parameters loaded in "
+                                + Numbers.duration(seconds));
     }
 
     private GenerationConfig config() {
