@@ -14,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -29,6 +30,8 @@ import picocli.CommandLine.Spec;
             "Several prompts run in one batch and are printed one after another."
         })
 final class GenerateCommand implements Callable<Integer> {
+
+    private static final Pattern CONTROL = Pattern.compile("[\\p{Cntrl}&&[^\n\t]]");
 
     @Spec private CommandSpec spec;
 
@@ -144,7 +147,7 @@ final class GenerateCommand implements Callable<Integer> {
         PrintWriter out = spec.commandLine().getOut();
         try (TokenStream stream = start(generator, prompt, config)) {
             while (stream.hasNext()) {
-                out.print(stream.next());
+                out.print(shown(stream.next()));
                 out.flush();
             }
             out.println();
@@ -160,13 +163,18 @@ final class GenerateCommand implements Callable<Integer> {
         }
     }
 
+    /** A model may write what would command a terminal: only lines and tabs pass. */
+    private static String shown(String text) {
+        return CONTROL.matcher(text).replaceAll("\uFFFD");
+    }
+
     private List<GenerationResult> batch(
             Generator generator, List<String> texts, GenerationConfig config) {
         List<GenerationResult> results = generator.generate(texts, config);
         PrintWriter out = spec.commandLine().getOut();
         for (int i = 0; i < results.size(); i++) {
             out.println("==> " + texts.get(i).strip());
-            out.println(results.get(i).text());
+            out.println(shown(results.get(i).text()));
         }
         return results;
     }
