@@ -3,7 +3,6 @@ package dev.recurrent.blocks.mixer;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
@@ -17,6 +16,7 @@ import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Scalars;
+import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 
 /**
@@ -110,9 +110,7 @@ public final class RealGatedLru extends SizedBlock {
             NDArray memory,
             Positions positions,
             boolean training) {
-        LinearRecurrence.Output output;
-        try (NDScope scope = new NDScope()) {
-            scope.suppressNotUsedWarning();
+        try (TensorScope scope = new TensorScope()) {
             NDArray parts = split(u); // [blocks, B·T, E / blocks]
             NDArray i = gate(store, parts, inputWeight, inputBias, u, training);
             NDArray r = gate(store, parts, recurrentWeight, recurrentBias, u, training);
@@ -124,12 +122,12 @@ public final class RealGatedLru extends SizedBlock {
                 NDManager manager = u.getManager();
                 scaled = Torch.call(manager, "aten::where.self", starts(positions), gated, scaled);
             }
-            output = LinearRecurrence.apply(scaled, logDecay.exp(), memory, positions);
-            NDScope.unregister(output.values(), output.state());
+            LinearRecurrence.Output output =
+                    LinearRecurrence.apply(scaled, logDecay.exp(), memory, positions);
+            scope.pass(output.values());
+            scope.pass(output.state());
+            return output;
         }
-        NDScope.register(output.values()); // with the caller's scope
-        NDScope.register(output.state());
-        return output;
     }
 
     private static NDArray starts(Positions positions) {

@@ -2,10 +2,10 @@ package dev.recurrent.blocks.nn;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import dev.recurrent.blocks.torch.TensorScope;
 
 /**
  * The gated MLP: down(act(gate x) · up x). SwiGLU and GeGLU are its two forms (arXiv 2002.05202).
@@ -53,13 +53,10 @@ public final class GatedMlp extends SizedBlock {
      * @return [B, T, D]
      */
     public NDArray forward(ParameterStore store, NDArray x, boolean training) {
-        try (NDScope scope = new NDScope()) {
-            scope.suppressNotUsedWarning();
+        try (TensorScope scope = new TensorScope()) {
             NDArray gated = activation.apply(gate.forward(store, x, training));
             NDArray hidden = gated.mul(up.forward(store, x, training)); // [B, T, hidden]
-            NDArray y = down.forward(store, hidden, training); // [B, T, D]
-            NDScope.unregister(y);
-            return y;
+            return scope.keep(down.forward(store, hidden, training)); // [B, T, D]
         }
     }
 

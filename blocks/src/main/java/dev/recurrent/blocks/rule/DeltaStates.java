@@ -1,9 +1,9 @@
 package dev.recurrent.blocks.rule;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.torch.Aten;
 
 /**
  * The part of {@link DeltaChunks} that goes from chunk to chunk: what enters, is written in, and
@@ -68,7 +68,7 @@ final class DeltaStates {
             advance(keys.get(i).matMul(n), kept, i);
         }
         Shape shape = writes.getShape();
-        written = joined(news).reshape(shape);
+        written = Aten.concat(news, 0).reshape(shape);
     }
 
     private void advance(NDArray added, NDList kept, int i) {
@@ -96,11 +96,6 @@ final class DeltaStates {
         return all.reshape(chunks, rows, shape.get(2), shape.get(3)).split(chunks, 0);
     }
 
-    private static NDArray joined(NDList perChunk) {
-        // DJL copies a list of one, and the copy has lost its graph.
-        return perChunk.size() == 1 ? perChunk.get(0) : NDArrays.concat(perChunk, 0);
-    }
-
     /** Returns N, what chunks write under their keys, [M, G, C, V]. */
     NDArray written() {
         return written;
@@ -114,7 +109,7 @@ final class DeltaStates {
             }
             before.set(0, written.getManager().zeros(stateShape()));
         }
-        return joined(before).reshape(-1, sizes.group(), sizes.keyDim(), sizes.valueDim());
+        return Aten.concat(before, 0).reshape(-1, sizes.group(), sizes.keyDim(), sizes.valueDim());
     }
 
     /** Returns the state after the last chunk, [B, HV, K, V]. */

@@ -4,11 +4,11 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 
 /**
@@ -109,9 +109,7 @@ public final class LinearRecurrence {
         if (length <= RADIX) {
             return walk(x.split(length, 1), decay.split(length, 1), entering, 1);
         }
-        NDArray values;
-        try (NDScope scope = new NDScope()) {
-            scope.suppressNotUsedWarning();
+        try (TensorScope scope = new TensorScope()) {
             long blocks = (length + RADIX - 1) / RADIX;
             Shape blocked = new Shape(shape.get(0), blocks, RADIX, shape.get(2));
             // A step of decay 1 and input 0 changes nothing.
@@ -119,14 +117,12 @@ public final class LinearRecurrence {
                     pad(x, blocks, false).reshape(blocked).split(RADIX, 2); // RADIX of [B, N, 1, E]
             NDList decays = pad(decay, blocks, true).reshape(blocked).split(RADIX, 2);
             NDArray carry = carry(xs, decays, entering).expandDims(2); // [B, N, 1, E]
-            values = walk(xs, decays, carry, 2).reshape(padded(shape, blocks));
+            NDArray values = walk(xs, decays, carry, 2).reshape(padded(shape, blocks));
             if (length % RADIX != 0) {
                 values = Aten.narrow(values, 1, 0, length);
             }
-            NDScope.unregister(values);
+            return scope.pass(values); // [B, T, E]
         }
-        NDScope.register(values); // with the caller's scope
-        return values; // [B, T, E]
     }
 
     /** What enters every block, [B, N, E]. */

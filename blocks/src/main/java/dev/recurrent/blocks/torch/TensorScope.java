@@ -12,6 +12,7 @@ import ai.djl.ndarray.NDScope;
 public final class TensorScope implements AutoCloseable {
 
     private final NDScope scope = new NDScope();
+    private final NDList passed = new NDList();
 
     /**
      * Lets a tensor outlive the innermost scope, which must be this one.
@@ -29,8 +30,21 @@ public final class TensorScope implements AutoCloseable {
         NDScope.unregister(arrays);
     }
 
+    /**
+     * Hands a tensor to the scope around the innermost one, which must be this one; that scope
+     * closes it unless it keeps it.
+     *
+     * @param array any tensor
+     * @return the tensor
+     */
+    public NDArray pass(NDArray array) {
+        passed.add(keep(array));
+        return array;
+    }
+
     @Override
     public void close() {
         scope.close();
+        passed.forEach(NDScope::register);
     }
 }
