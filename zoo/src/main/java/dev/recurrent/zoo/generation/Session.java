@@ -10,6 +10,7 @@ import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.ModelState;
 import dev.recurrent.blocks.rule.Positions;
+import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.TensorScope;
 import java.util.Arrays;
 import java.util.function.Supplier;
@@ -194,7 +195,7 @@ public final class Session implements AutoCloseable {
         step = manager.newSubManager();
         NDArray result = null;
         try (TensorScope scope = new TensorScope()) {
-            result = scope.keep(NoGradient.call(pass));
+            result = scope.keep(GradientMode.off(pass));
             return result;
         } finally {
             if (result == null) {
@@ -206,7 +207,7 @@ public final class Session implements AutoCloseable {
     /** Makes a state of this one's, owned by {@code owner} whatever scope the caller is in. */
     private ModelState derive(UnaryOperator<ModelState> function, NDManager owner) {
         try (TensorScope scope = new TensorScope()) {
-            ModelState made = NoGradient.call(() -> function.apply(state));
+            ModelState made = GradientMode.off(() -> function.apply(state));
             made.layers().forEach(layer -> scope.keep(layer.arrays()));
             made.attach(owner);
             return made;

@@ -1,0 +1,34 @@
+package dev.recurrent.blocks.torch;
+
+import ai.djl.pytorch.jni.JniUtils;
+import java.util.function.Supplier;
+
+/**
+ * Switches autograd's recording on the current thread. The mode belongs to the thread and is on
+ * wherever the engine was not initialised; with it on, a state would drag the graph of all tokens
+ * before it along.
+ */
+public final class GradientMode {
+
+    private GradientMode() {}
+
+    /** Runs something without recording. */
+    public static <T> T off(Supplier<T> work) {
+        return with(false, work);
+    }
+
+    /** Runs something with recording. */
+    public static <T> T on(Supplier<T> work) {
+        return with(true, work);
+    }
+
+    private static <T> T with(boolean mode, Supplier<T> work) {
+        boolean before = JniUtils.isGradMode();
+        JniUtils.setGradMode(mode);
+        try {
+            return work.get();
+        } finally {
+            JniUtils.setGradMode(before);
+        }
+    }
+}
