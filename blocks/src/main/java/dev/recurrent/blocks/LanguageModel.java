@@ -8,8 +8,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
-import dev.recurrent.blocks.mixer.MixerState;
-import dev.recurrent.blocks.mixer.SequenceMixer;
+import dev.recurrent.blocks.nn.Dropout;
 import dev.recurrent.blocks.nn.Projection;
 import dev.recurrent.blocks.nn.RmsNorm;
 import dev.recurrent.blocks.nn.SizedBlock;
@@ -36,6 +35,7 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
     private final List<ResidualBlock> layers = new ArrayList<>();
     private final RmsNorm norm;
     private final Projection head;
+    private Dropout dropout = new Dropout(0);
 
     /**
      * Constructs a model without parameter values yet.
@@ -142,19 +142,18 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
         if (config.embeddingScale() != 1) {
             x = x.mul(Scalars.of(config.embeddingScale()));
         }
-        List<MixerState> states = new ArrayList<>(layers.size());
+        LayerPass pass = new LayerPass(store, positions, training, dropout);
+        x = pass.dropEmbedding(x);
         for (int i = 0; i < layers.size(); i++) {
-            MixerState seen = state == null ? null : state.layers().get(i);
-            SequenceMixer.Output output =
-                    layers.get(i).forward(store, x, positions, seen, training);
-            states.add(output.state());
+            NDArray y =
+                    pass.through(layers.get(i), x, state == null ? null : state.layers().get(i));
             // The layers' own scopes let go of what they return.
             x.close();
-            x = output.y();
+            x = y;
         }
         NDArray hidden = norm.forward(store, x, training);
         x.close();
-        return new Output(hidden, new ModelState(states));
+        return new Output(hidden, new ModelState(pass.states()));
     }
 
     /**
@@ -177,6 +176,15 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
             }
             return scope.keep(logits); // [..., vocabulary]
         }
+    }
+
+    /**
+     * Sets what training drops; nothing at first.
+     *
+     * @param dropout applied in passes with {@code training} only
+     */
+    public void setDropout(Dropout dropout) {
+        this.dropout = dropout;
     }
 
     /** Returns what the model is made of. */

@@ -7,6 +7,7 @@ import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import dev.recurrent.blocks.mixer.MixerState;
 import dev.recurrent.blocks.mixer.SequenceMixer;
+import dev.recurrent.blocks.nn.Dropout;
 import dev.recurrent.blocks.nn.GatedMlp;
 import dev.recurrent.blocks.nn.Initialization;
 import dev.recurrent.blocks.nn.NormConfig;
@@ -56,6 +57,7 @@ public final class ResidualBlock extends SizedBlock {
      * @param positions [B, T]
      * @param state of the tokens before, consumed; null for none
      * @param training whether gradients are wanted
+     * @param dropout applied to what the mixer and the MLP add; null for none
      * @return [B, T, D] and the new state
      */
     public SequenceMixer.Output forward(
@@ -63,22 +65,30 @@ public final class ResidualBlock extends SizedBlock {
             NDArray x,
             Positions positions,
             MixerState state,
-            boolean training) {
+            boolean training,
+            Dropout dropout) {
         try (TensorScope scope = new TensorScope()) {
             NDArray input = postNorm ? x : mixerNorm.forward(store, x, training);
             SequenceMixer.Output mixed = mixer.forward(store, input, positions, state, training);
-            NDArray y = add(store, x, mixed.y(), mixerNorm, training); // [B, T, D]
+            NDArray y = add(store, x, mixed.y(), mixerNorm, training, dropout); // [B, T, D]
             if (mlp != null) {
                 NDArray hidden = postNorm ? y : mlpNorm.forward(store, y, training);
-                y = add(store, y, mlp.forward(store, hidden, training), mlpNorm, training);
+                NDArray update = mlp.forward(store, hidden, training);
+                y = add(store, y, update, mlpNorm, training, dropout);
             }
             return new SequenceMixer.Output(scope.keep(y), mixed.state());
         }
     }
 
     private NDArray add(
-            ParameterStore store, NDArray x, NDArray update, RmsNorm norm, boolean training) {
-        NDArray sum = x.add(postNorm ? norm.forward(store, update, training) : update);
+            ParameterStore store,
+            NDArray x,
+            NDArray update,
+            RmsNorm norm,
+            boolean training,
+            Dropout dropout) {
+        NDArray normed = postNorm ? norm.forward(store, update, training) : update;
+        NDArray sum = x.add(dropout == null ? normed : dropout.apply(normed));
         // An inner scope let go of it, so this one does not know it.
         update.close();
         return sum; // [B, T, D]
@@ -98,7 +108,7 @@ public final class ResidualBlock extends SizedBlock {
         NDArray x = single(inputs);
         Positions positions =
                 Positions.range(x.getManager(), x.getShape().get(0), x.getShape().get(1), 0);
-        SequenceMixer.Output output = forward(store, x, positions, null, training);
+        SequenceMixer.Output output = forward(store, x, positions, null, training, null);
         output.state().close();
         return new NDList(output.y());
     }

@@ -1,8 +1,10 @@
 package dev.recurrent.zoo;
 
 import ai.djl.Application;
+import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
+import ai.djl.engine.Engine;
 import ai.djl.repository.Artifact;
 import ai.djl.repository.MRL;
 import ai.djl.repository.zoo.Criteria;
@@ -72,9 +74,9 @@ final class PresetLoader implements ModelLoader {
                             + criteria.getOutputClass());
         }
         String name = criteria.getModelName() == null ? getArtifactId() : criteria.getModelName();
-        Model model = Model.newInstance(name, criteria.getDevice(), "PyTorch");
+        Pretrained pretrained = Pretrained.open(preset, device(criteria), seed(criteria));
+        Model model = new PretrainedModel(name, pretrained);
         try {
-            model.setBlock(Pretrained.open(preset, model.getNDManager(), seed(criteria)).model());
             Map<String, Object> arguments =
                     criteria.getArguments() == null ? Map.of() : criteria.getArguments();
             Translator<I, O> translator =
@@ -84,7 +86,7 @@ final class PresetLoader implements ModelLoader {
         } catch (TranslateException e) {
             model.close();
             throw new ModelNotFoundException("No translator for " + mrl, e);
-        } catch (IOException | MalformedModelException | RuntimeException e) {
+        } catch (RuntimeException e) {
             model.close();
             throw e;
         }
@@ -101,6 +103,12 @@ final class PresetLoader implements ModelLoader {
                             + Presets.of(getArtifactId()).stream().map(Preset::size).toList());
         }
         return Presets.find(getArtifactId(), artifact.getProperties().get("size")).orElseThrow();
+    }
+
+    private static Device device(Criteria<?, ?> criteria) {
+        return criteria.getDevice() == null
+                ? Engine.getEngine("PyTorch").defaultDevice()
+                : criteria.getDevice();
     }
 
     private static long seed(Criteria<?, ?> criteria) {

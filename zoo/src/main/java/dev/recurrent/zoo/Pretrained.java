@@ -119,23 +119,17 @@ public final class Pretrained implements AutoCloseable {
             throws IOException, MalformedModelException {
         NDManager manager = newManager(device);
         try {
-            return open(preset, manager, seed);
+            boolean trained = isTrained(preset);
+            HubConfig config = trained ? BundledModel.config(preset) : preset.config();
+            LanguageModel model =
+                    trained
+                            ? BundledModel.load(preset, config, manager)
+                            : createModel(config, manager, seed);
+            return new Pretrained(manager, config, model, null, null);
         } catch (IOException | MalformedModelException | RuntimeException e) {
             manager.close();
             throw e;
         }
-    }
-
-    /** As {@link #open(Preset, Device, long)}, in a manager that the caller closes. */
-    static Pretrained open(Preset preset, NDManager manager, long seed)
-            throws IOException, MalformedModelException {
-        boolean trained = isTrained(preset);
-        HubConfig config = trained ? BundledModel.config(preset) : preset.config();
-        LanguageModel model =
-                trained
-                        ? BundledModel.load(preset, config, manager)
-                        : createModel(config, manager, seed);
-        return new Pretrained(manager, config, model, null, null);
     }
 
     /** Returns whether this jar holds trained weights of an entry of the zoo. */

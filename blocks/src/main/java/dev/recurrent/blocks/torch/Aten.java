@@ -31,15 +31,48 @@ public final class Aten {
     }
 
     /**
-     * x·Wᵀ + b. DJL's own {@code linear} adds the bias in a pass of its own.
+     * x·Wᵀ + b, multiplied in the thread's {@link MatrixPrecision}. DJL's own {@code linear} adds
+     * the bias in a pass of its own.
      *
      * @param x [..., in]
      * @param weight W [out, in]
      * @param bias b [out]; null for none
-     * @return [..., out]
+     * @return [..., out], of x's type
      */
     public static NDArray linear(NDArray x, NDArray weight, NDArray bias) {
-        return Torch.call(x.getManager(), "aten::linear", x, weight, Torch.some(bias));
+        ScalarType type = MatrixPrecision.current().type();
+        if (type == null) {
+            return Torch.call(x.getManager(), "aten::linear", x, weight, Torch.some(bias));
+        }
+        NDManager manager = x.getManager();
+        NDArray product =
+                Torch.call(
+                        manager,
+                        "aten::linear",
+                        Torch.cast(manager, x, type),
+                        Torch.cast(manager, weight, type),
+                        Torch.some(bias == null ? null : Torch.cast(manager, bias, type)));
+        return Torch.cast(product, Torch.typeOf(x)); // [..., out]
+    }
+
+    /**
+     * Sets each element to zero with probability {@code rate} and divides the others by 1 − rate.
+     *
+     * @param x any tensor
+     * @param rate in [0, 1)
+     * @return the same shape
+     */
+    public static NDArray dropout(NDArray x, double rate) {
+        // native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)
+        NDArray[] results =
+                Torch.callAll(x.getManager(), "aten::native_dropout", 2, x, rate, Torch.some(true));
+        results[1].close();
+        return results[0];
+    }
+
+    /** Sets all elements to zero in place. */
+    public static void zero(NDArray x) {
+        Torch.call(x.getManager(), "aten::zero_", x).close();
     }
 
     /** The same values, row by row in memory; x itself where they lie so already. */
@@ -125,7 +158,7 @@ public final class Aten {
      */
     public static NDArray zeros(NDManager manager, Shape shape, ScalarType type, Device device) {
         NDArray zeros = Torch.empty(manager, shape, type, device);
-        Torch.call(manager, "aten::zero_", zeros).close();
+        zero(zeros);
         return zeros;
     }
 

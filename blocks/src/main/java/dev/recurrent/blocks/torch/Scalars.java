@@ -34,6 +34,16 @@ public final class Scalars {
         return CONSTANTS.computeIfAbsent(value, Scalars::create);
     }
 
+    /**
+     * Makes a value that comes once, such as a learning rate.
+     *
+     * @param value the value
+     * @return a float32 tensor of shape (), to be closed and not to be used as the first operand
+     */
+    public static NDArray once(double value) {
+        return create(value);
+    }
+
     private static NDArray create(double value) {
         NDArray array = MANAGER.create((float) value);
         NDScope.unregister(array);

@@ -42,6 +42,18 @@ public final class TensorScope implements AutoCloseable {
         return array;
     }
 
+    /**
+     * Takes over a tensor that an inner scope let go of: the innermost scope, which must be this
+     * one, closes it.
+     *
+     * @param array any tensor
+     * @return the tensor
+     */
+    public NDArray adopt(NDArray array) {
+        NDScope.register(array);
+        return array;
+    }
+
     @Override
     public void close() {
         scope.close();

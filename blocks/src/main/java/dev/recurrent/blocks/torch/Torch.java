@@ -99,11 +99,39 @@ public final class Torch {
      * @throws TorchException if libtorch refuses the call
      */
     public static NDArray cast(NDArray array, ScalarType type) {
+        return cast(array.getManager(), array, type);
+    }
+
+    /** As {@link #cast(NDArray, ScalarType)}, a converted copy owned by {@code manager}. */
+    public static NDArray cast(NDManager manager, NDArray array, ScalarType type) {
         if (typeOf(array) == type) {
             return array;
         }
         // to.dtype(Tensor self, ScalarType dtype, bool non_blocking, bool copy, MemoryFormat?)
-        return call(array.getManager(), "aten::to.dtype", array, type, false, false, null);
+        return call(manager, "aten::to.dtype", array, type, false, false, null);
+    }
+
+    /**
+     * Makes another owner of the same tensor, gradient and graph included: the tensor lives until
+     * both are closed.
+     *
+     * @param manager the manager that will own the result
+     * @param array any tensor
+     * @return the same tensor
+     */
+    public static NDArray share(NDManager manager, NDArray array) {
+        return wrap(manager, encode(array));
+    }
+
+    /**
+     * Returns the same values without their graph, in the same memory.
+     *
+     * @param manager the manager that will own the result
+     * @param array any tensor
+     * @return a tensor that requires no gradient
+     */
+    public static NDArray detach(NDManager manager, NDArray array) {
+        return call(manager, "aten::detach", array);
     }
 
     /**

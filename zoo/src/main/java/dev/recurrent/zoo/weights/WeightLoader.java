@@ -132,8 +132,7 @@ public final class WeightLoader {
 
     private static void assign(Parameter parameter, NDArray value, NDManager manager) {
         if (parameter.isInitialized()) {
-            try (NDArray values =
-                    Torch.call(value.getManager(), "aten::detach", parameter.getArray())) {
+            try (NDArray values = Torch.detach(value.getManager(), parameter.getArray())) {
                 Torch.copyInto(values, value);
             }
             return;

@@ -63,7 +63,7 @@ public final class WeightWriter {
     }
 
     private NDArray rows(NDManager views, UpstreamTensor.Part part) {
-        NDArray value = Torch.call(views, "aten::detach", values.get(part.parameter()));
+        NDArray value = Torch.detach(views, values.get(part.parameter()));
         long rows = part.rows(value.getShape());
         return Aten.narrow(views, value, 0, part.firstRow(), rows);
     }

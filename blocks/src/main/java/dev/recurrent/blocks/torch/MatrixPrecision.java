@@ -1,0 +1,59 @@
+package dev.recurrent.blocks.torch;
+
+import java.util.function.Supplier;
+
+/**
+ * The element type in which projections multiply on the current thread ("automatic mixed
+ * precision"): parameters, norms, gate sums and states stay fp32; {@link Aten#linear} converts its
+ * operands, multiplies and converts back. Autograd records the conversions, so the products of the
+ * backward pass have the same type and gradients arrive in fp32.
+ */
+public enum MatrixPrecision {
+    /** Products in the operands' own type. */
+    FULL(null),
+    /** Products in bfloat16, which has fp32's range: no loss scaling is needed. */
+    BFLOAT16(ScalarType.BFLOAT16),
+    /** Products in float16, whose range asks for loss scaling in training. */
+    FLOAT16(ScalarType.FLOAT16);
+
+    private static final ThreadLocal<MatrixPrecision> CURRENT = ThreadLocal.withInitial(() -> FULL);
+
+    private final ScalarType type;
+
+    MatrixPrecision(ScalarType type) {
+        this.type = type;
+    }
+
+    /** Ends the use of a precision, on the thread that began it. */
+    public interface Use extends AutoCloseable {
+        @Override
+        void close();
+    }
+
+    /** Returns what holds on this thread. */
+    public static MatrixPrecision current() {
+        return CURRENT.get();
+    }
+
+    /** Makes this precision hold on this thread until the result is closed. */
+    public Use use() {
+        MatrixPrecision before = CURRENT.get();
+        CURRENT.set(this);
+        return () -> CURRENT.set(before);
+    }
+
+    /** Runs something in this precision. */
+    public <T> T during(Supplier<T> work) {
+        Use use = use();
+        try {
+            return work.get();
+        } finally {
+            use.close();
+        }
+    }
+
+    /** Returns the type to multiply in; null for the operands' own. */
+    ScalarType type() {
+        return type;
+    }
+}

@@ -1,0 +1,199 @@
+package dev.recurrent.training.optimizer;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.jni.JniUtils;
+import ai.djl.training.optimizer.Optimizer;
+import ai.djl.training.tracker.Tracker;
+import dev.recurrent.blocks.nn.SizedBlock;
+import dev.recurrent.blocks.torch.GradientMode;
+import dev.recurrent.blocks.torch.Scalars;
+import dev.recurrent.blocks.torch.TensorScope;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Adam with decoupled weight decay (arXiv 1711.05101) of weights only: norms, biases, A_log,
+ * dt_bias, D and everything of the RG-LRU keep their size, as upstream trains them. These are the
+ * parameters whose type is not WEIGHT.
+ *
+ * <pre>
+ * θ ← θ − lr · λ · θ − lr · m̂ / (√v̂ + ε)
+ * </pre>
+ *
+ * <p>With any DJL trainer it updates one parameter after the other. {@link
+ * dev.recurrent.training.LanguageModelTrainer} instead joins the gradients of each group to one
+ * vector, on which the moments are updated at once: libtorch's own fused form takes lists of
+ * tensors, which its C ABI cannot pass.
+ */
+public final class AdamW extends Optimizer {
+
+    private final Hyper hyper;
+    private final Tracker learningRate;
+    private final Map<String, ParameterGroup> groups;
+    private final Map<String, String> names = new LinkedHashMap<>();
+    private final Map<String, AdamMoments> moments = new ConcurrentHashMap<>();
+    private final Map<String, Integer> updates = new ConcurrentHashMap<>();
+
+    /** β₁, β₂, ε and λ. */
+    record Hyper(double beta1, double beta2, double epsilon, double decay) {}
+
+    private AdamW(Builder builder) {
+        super(builder);
+        hyper = new Hyper(builder.beta1, builder.beta2, builder.epsilon, builder.decay);
+        learningRate = builder.learningRate;
+        groups = new LinkedHashMap<>();
+        SizedBlock.parametersOf(builder.block)
+                .forEach(
+                        (name, parameter) -> {
+                            names.put(parameter.getId(), name);
+                            groups.put(name, builder.group(name, parameter));
+                        });
+    }
+
+    /**
+     * Starts building.
+     *
+     * @param block the block to train; its parameters' names and types say how they are updated
+     * @return the builder
+     */
+    public static Builder builder(Block block) {
+        return new Builder(block);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public void update(String parameterId, NDArray weight, NDArray gradient) {
+        String name = names.get(parameterId);
+        if (name == null) {
+            throw new IllegalArgumentException(
+                    "This AdamW was built for another block; it does not know the parameter "
+                            + parameterId);
+        }
+        ParameterGroup group = groups.get(name);
+        int update = updates.merge(name, 1, Integer::sum);
+        AdamMoments state =
+                moments.computeIfAbsent(
+                        name, key -> AdamMoments.zeros(weight.getManager(), weight.getShape()));
+        GradientMode.off(
+                () -> {
+                    try (TensorScope scope = new TensorScope()) {
+                        NDArray step = scope.adopt(state.take(gradient, hyper, update));
+                        apply(weight, step, group, learningRate.getNewValue(update));
+                    }
+                    return null;
+                });
+        JniUtils.zeroGrad((PtNDArray) weight);
+    }
+
+    /** θ ← θ − lr · λ · θ − lr · step. */
+    void apply(NDArray weight, NDArray step, ParameterGroup group, double rate) {
+        double grouped = rate * group.multiplier();
+        try (NDArray scaled = Scalars.once(grouped)) {
+            if (group.decayed() && hyper.decay() != 0) {
+                try (NDArray kept = Scalars.once(1 - grouped * hyper.decay())) {
+                    weight.muli(kept);
+                }
+            }
+            weight.subi(step.muli(scaled));
+        }
+    }
+
+    /**
+     * Makes the state of a trainer that updates all parameters at once.
+     *
+     * @param manager the manager that will own the moments
+     * @param parameters the parameters to train, by name
+     * @return the state, with moments of zero
+     */
+    public AdamWState newState(NDManager manager, Map<String, Parameter> parameters) {
+        return new AdamWState(this, manager, parameters);
+    }
+
+    ParameterGroup group(String name) {
+        return groups.get(name);
+    }
+
+    Hyper hyper() {
+        return hyper;
+    }
+
+    /**
+     * Returns a learning rate.
+     *
+     * @param update which update, from 1
+     */
+    public float learningRate(int update) {
+        return learningRate.getNewValue(update);
+    }
+
+    /** Builds an {@link AdamW}. */
+    public static final class Builder extends OptimizerBuilder<Builder> {
+
+        private final Block block;
+        private final Map<String, Float> multipliers = new LinkedHashMap<>();
+        private Tracker learningRate = LearningRate.constant(1e-3f);
+        private double beta1 = 0.9;
+        private double beta2 = 0.95;
+        private double epsilon = 1e-8;
+        private double decay = 0.1;
+
+        private Builder(Block block) {
+            this.block = block;
+        }
+
+        /** Sets the learning rate of each update, counted from 1 (default: .001). */
+        public Builder optLearningRate(Tracker rate) {
+            learningRate = rate;
+            return this;
+        }
+
+        /** Sets β₁ and β₂ (default: .9 and .95, as language models are trained). */
+        public Builder optBetas(double first, double second) {
+            if (!(first >= 0 && first < 1 && second >= 0 && second < 1)) {
+                throw new IllegalArgumentException(
+                        "Adam's betas must be in [0, 1), not " + first + " and " + second);
+            }
+            beta1 = first;
+            beta2 = second;
+            return this;
+        }
+
+        /** Sets ε (default: 1e-8). */
+        public Builder optEpsilon(double value) {
+            if (!(value > 0)) {
+                throw new IllegalArgumentException("Adam's epsilon must be > 0, not " + value);
+            }
+            epsilon = value;
+            return this;
+        }
+
+        /** Sets λ, which is multiplied by the learning rate (default: .1). */
+        public Builder optDecay(double value) {
+            if (!(value >= 0) || Double.isInfinite(value)) {
+                throw new IllegalArgumentException("Weight decay must be >= 0, not " + value);
+            }
+            decay = value;
+            return this;
+        }
+
+        @Override
+        protected Builder self() {
+            return this;
+        }
+
+        private ParameterGroup group(String name, Parameter parameter) {
+            boolean decayed = parameter.getType() == Parameter.Type.WEIGHT;
+            return new ParameterGroup(decayed, multipliers.getOrDefault(name, 1f));
+        }
+
+        /** Builds the optimizer. */
+        public AdamW build() {
+            return new AdamW(this);
+        }
+    }
+}
