@@ -142,7 +142,7 @@ public final class Tape implements AutoCloseable {
                 input.setRequiresGradient(true);
                 NDArray again = scope.adopt(GradientMode.on(() -> segment.run(input, true)));
                 push(again, output.getGradient());
-                if (source.hasGradient()) {
+                if (Torch.isDifferentiable(source)) {
                     push(source, input.getGradient());
                 }
             }

@@ -75,6 +75,15 @@ public final class Torch {
      */
     public static NDArray[] callAll(
             NDManager manager, String operator, int results, Object... arguments) {
+        long[] stack = dispatch(operator, results, arguments);
+        NDArray[] tensors = new NDArray[results];
+        for (int i = 0; i < results; i++) {
+            tensors[i] = wrap(manager, stack[i]);
+        }
+        return tensors;
+    }
+
+    private static long[] dispatch(String operator, int results, Object... arguments) {
         long[] stack = new long[Math.max(arguments.length, results)];
         for (int i = 0; i < arguments.length; i++) {
             stack[i] = encode(arguments[i]);
@@ -83,11 +92,17 @@ public final class Torch {
         if (LibTorch.aoti_torch_call_dispatcher(name.base(), name.overload(), stack) != 0) {
             throw new TorchException(describe(operator, arguments) + " failed");
         }
-        NDArray[] tensors = new NDArray[results];
-        for (int i = 0; i < results; i++) {
-            tensors[i] = wrap(manager, stack[i]);
-        }
-        return tensors;
+        return stack;
+    }
+
+    /**
+     * Returns whether gradients flow into a tensor: it is a variable, or was computed from one.
+     * {@link NDArray#hasGradient} tells of variables only.
+     */
+    public static boolean isDifferentiable(NDArray array) {
+        // Only the lowest byte of a bool on the stack is written.
+        boolean leaf = (byte) dispatch("aten::is_leaf", 1, array)[0] != 0;
+        return array.hasGradient() || !leaf;
     }
 
     /**
