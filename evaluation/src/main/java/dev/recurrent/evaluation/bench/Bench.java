@@ -67,6 +67,16 @@ public final class Bench {
         return timeAsIs(work, form, tokens, new Backward(workload));
     }
 
+    /** Times a workload that sees to its gradients itself. */
+    Measurement timeStep(String work, String form, long tokens, Workload workload) {
+        return timeAsIs(work, form, tokens, workload);
+    }
+
+    /** Times a workload the first time, without warm-up. */
+    void once(String work, String form, long tokens, Workload workload) {
+        add(new Measurement(work, form, seconds(workload), tokens, 0, 1));
+    }
+
     /** Notes how much longer one took than the other. */
     void compare(String name, Measurement dividend, Measurement divisor) {
         ratios.add(new Ratio(name, dividend.seconds() / divisor.seconds()));
@@ -104,9 +114,13 @@ public final class Bench {
                         tokens,
                         taken == 0 ? 0 : Math.max(0, peak - taken),
                         times.size());
+        add(measurement);
+        return measurement;
+    }
+
+    private void add(Measurement measurement) {
         measurements.add(measurement);
         listener.accept(measurement);
-        return measurement;
     }
 
     private double seconds(Workload workload) {

@@ -30,12 +30,16 @@ public final class BenchModels {
     /** The two models whose times in Python are known, by name: resources in HF form. */
     public static final List<String> PEERS = List.of("recurrent-gemma-183m", "qwen3.5-237m");
 
+    /** All models that can be named: {@link #PEERS}, and one whose training is known. */
+    public static final List<String> NAMED =
+            List.of("recurrent-gemma-183m", "qwen3.5-237m", "gated-deltanet-358m");
+
     private static final long WIDTH = 256;
 
     private BenchModels() {}
 
     /**
-     * Builds one of {@link #PEERS}.
+     * Builds one of {@link #NAMED}.
      *
      * @param name which one
      * @param manager owner of the weights
@@ -43,7 +47,7 @@ public final class BenchModels {
      * @throws IOException if the resource cannot be read
      * @throws ConfigException if it is malformed
      */
-    public static LanguageModel peer(String name, NDManager manager)
+    public static LanguageModel named(String name, NDManager manager)
             throws IOException, ConfigException {
         String file = name + ".json";
         try (InputStream in = BenchModels.class.getResourceAsStream(file)) {

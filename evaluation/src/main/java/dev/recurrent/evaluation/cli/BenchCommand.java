@@ -2,6 +2,8 @@ package dev.recurrent.evaluation.cli;
 
 import ai.djl.ndarray.NDManager;
 import com.google.gson.GsonBuilder;
+import dev.recurrent.blocks.LanguageModel;
+import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.evaluation.InvalidInputException;
 import dev.recurrent.evaluation.bench.Bench;
 import dev.recurrent.evaluation.bench.BenchModels;
@@ -11,6 +13,7 @@ import dev.recurrent.evaluation.bench.MixerBench;
 import dev.recurrent.evaluation.bench.ModelBench;
 import dev.recurrent.evaluation.bench.Ratio;
 import dev.recurrent.evaluation.bench.RuleBench;
+import dev.recurrent.evaluation.bench.TrainingBench;
 import dev.recurrent.evaluation.report.Numbers;
 import dev.recurrent.evaluation.report.Table;
 import dev.recurrent.zoo.Pretrained;
@@ -63,9 +66,28 @@ final class BenchCommand implements Callable<Integer> {
             split = ",",
             paramLabel = "MODEL",
             description =
-                    "An entry of the zoo, a folder, or recurrent-gemma-183m, qwen3.5-237m (random"
-                            + " weights).")
+                    "An entry of the zoo, a folder, or recurrent-gemma-183m, qwen3.5-237m,"
+                            + " gated-deltanet-358m (random weights).")
     private List<String> models = List.of();
+
+    @Option(
+            names = "--training",
+            description = "Time training steps of the models: both passes, clipping and AdamW.")
+    private boolean training;
+
+    @Option(
+            names = "--precision",
+            paramLabel = "TYPE",
+            defaultValue = "full",
+            description =
+                    "Of the products in training: full, bfloat16 or float16 (default:"
+                            + " ${DEFAULT-VALUE}).")
+    private MatrixPrecision precision;
+
+    @Option(
+            names = "--recompute",
+            description = "Run layers again in the backward pass instead of keeping activations.")
+    private boolean recomputing;
 
     @Option(
             names = {"--batch", "-b"},
@@ -89,9 +111,9 @@ final class BenchCommand implements Callable<Integer> {
         BenchShape shape = shape();
         List<RuleBench> chosenRules = choose("rule", rules, RuleBench.values());
         List<MixerBench> chosenMixers = choose("mixer", mixers, MixerBench.values());
-        List<String> peers = models.stream().filter(BenchModels.PEERS::contains).toList();
-        List<ModelName> named =
-                models.stream().filter(name -> !peers.contains(name)).map(ModelName::of).toList();
+        List<String> own = models.stream().filter(BenchModels.NAMED::contains).toList();
+        List<ModelName> others =
+                models.stream().filter(name -> !own.contains(name)).map(ModelName::of).toList();
         try (NDManager manager = device.newManager()) {
             Bench bench = new Bench(manager, this::tell);
             if (rules.isEmpty() && mixers.isEmpty() && models.isEmpty()) {
@@ -99,12 +121,12 @@ final class BenchCommand implements Callable<Integer> {
             }
             chosenRules.forEach(rule -> rule.run(bench, shape));
             chosenMixers.forEach(mixer -> mixer.run(bench, shape));
-            for (String peer : peers) {
-                peer(peer, bench, shape);
+            for (String name : own) {
+                measureNamed(name, bench, shape);
             }
-            for (ModelName name : named) {
+            for (ModelName name : others) {
                 try (Pretrained model = name.open(device)) {
-                    new ModelBench(name.text(), model.model()).run(bench, shape);
+                    measure(name.text(), model.model(), bench, shape);
                 }
             }
             print(bench);
@@ -149,13 +171,21 @@ final class BenchCommand implements Callable<Integer> {
                             }
                         });
         for (String peer : BenchModels.PEERS) {
-            peer(peer, bench, shape);
+            measureNamed(peer, bench, shape);
         }
     }
 
-    private static void peer(String name, Bench bench, BenchShape shape) throws Exception {
+    private void measureNamed(String name, Bench bench, BenchShape shape) throws Exception {
         try (NDManager weights = bench.newManager()) {
-            new ModelBench(name, BenchModels.peer(name, weights)).run(bench, shape);
+            measure(name, BenchModels.named(name, weights), bench, shape);
+        }
+    }
+
+    private void measure(String name, LanguageModel model, Bench bench, BenchShape shape) {
+        if (training) {
+            new TrainingBench(precision, recomputing).run(bench, name, model, shape);
+        } else {
+            new ModelBench(name, model).run(bench, shape);
         }
     }
 
