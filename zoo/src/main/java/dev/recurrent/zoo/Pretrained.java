@@ -71,6 +71,18 @@ public final class Pretrained implements AutoCloseable {
      */
     public static Pretrained load(Path folder, Device device)
             throws IOException, MalformedModelException {
+        return open(folder, device, (config, manager) -> loadModel(folder, config, manager));
+    }
+
+    /** Makes the model of a folder. */
+    @FunctionalInterface
+    private interface Weights {
+        LanguageModel load(HubConfig config, NDManager manager)
+                throws IOException, MalformedModelException;
+    }
+
+    private static Pretrained open(Path folder, Device device, Weights weights)
+            throws IOException, MalformedModelException {
         HubConfig config = HubConfig.read(folder.resolve(HubConfig.FILE));
         NDManager manager = newManager(device);
         try {
@@ -78,7 +90,7 @@ public final class Pretrained implements AutoCloseable {
             if (tokenizer != null) {
                 manager.attachInternal("tokenizer", tokenizer);
             }
-            LanguageModel model = loadModel(folder, config, manager);
+            LanguageModel model = weights.load(config, manager);
             return new Pretrained(manager, config, model, tokenizer, folder);
         } catch (IOException | MalformedModelException | RuntimeException e) {
             manager.close();
@@ -102,6 +114,23 @@ public final class Pretrained implements AutoCloseable {
             manager.close();
             throw e;
         }
+    }
+
+    /**
+     * Creates a model of a folder's configuration with random weights. It reads as the folder's
+     * tokenizer does.
+     *
+     * @param folder holds {@code config.json} and, unless the model reads bytes, {@code
+     *     tokenizer.json}; weights are not looked at
+     * @param device where it is to be
+     * @param seed determines the weights; see {@link #create(HubConfig, Device, long)}
+     * @return the model, to be closed
+     * @throws MalformedModelException if the configuration or the tokenizer is malformed
+     * @throws IOException if a file is missing or cannot be read
+     */
+    public static Pretrained create(Path folder, Device device, long seed)
+            throws IOException, MalformedModelException {
+        return open(folder, device, (config, manager) -> createModel(config, manager, seed));
     }
 
     /**
