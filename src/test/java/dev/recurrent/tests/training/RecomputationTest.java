@@ -1,0 +1,81 @@
+package dev.recurrent.tests.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.recurrent.blocks.autograd.Tape;
+import dev.recurrent.zoo.preset.Preset;
+import dev.recurrent.zoo.preset.Presets;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Recomputed activations give the gradients of kept ones, bit by bit. */
+class RecomputationTest {
+
+    /** Two chunks, the second ragged; longer than no window, so that masks of all kinds occur. */
+    private static final int LENGTH = 70;
+
+    static Stream<String> entries() {
+        return Presets.all().stream()
+                .filter(preset -> preset.size().equals(Preset.TINY))
+                .map(Preset::artifactId);
+    }
+
+    @ParameterizedTest
+    @MethodSource("entries")
+    void gradientsAreTheSame(String entry) throws Exception {
+        compare(entry, 0);
+    }
+
+    @Test
+    void dropoutDrawsTheSameMasksAgain() throws Exception {
+        compare("gated-deltanet-h1", 0.3);
+    }
+
+    private static void compare(String entry, double dropout) throws Exception {
+        try (TinyTrainer kept = new TinyTrainer(entry, config -> config.optDropout(dropout));
+                TinyTrainer again =
+                        new TinyTrainer(
+                                entry,
+                                config -> config.optDropout(dropout).optRecomputation(true))) {
+            assertThat(again.pass(3, 2, LENGTH)).isEqualTo(kept.pass(3, 2, LENGTH));
+            Map<String, float[]> expected = kept.gradients();
+            Map<String, float[]> actual = again.gradients();
+            assertThat(actual.keySet()).isEqualTo(expected.keySet());
+            expected.forEach(
+                    (name, gradient) -> assertThat(actual.get(name)).as(name).isEqualTo(gradient));
+        }
+    }
+
+    @Test
+    void dropoutChangesTheLossAndDependsOnTheSeed() throws Exception {
+        float without;
+        float[] with = new float[3];
+        try (TinyTrainer none = new TinyTrainer("hawk", config -> {})) {
+            without = none.pass(3, 2, LENGTH);
+        }
+        for (int i = 0; i < with.length; i++) {
+            long seed = i / 2;
+            try (TinyTrainer some =
+                    new TinyTrainer("hawk", config -> config.optDropout(0.2).optSeed(seed))) {
+                with[i] = some.pass(3, 2, LENGTH);
+            }
+        }
+        assertThat(with[0]).isEqualTo(with[1]).isNotEqualTo(with[2]).isNotEqualTo(without);
+    }
+
+    @Test
+    void aThreadHasOneTape() {
+        try (Tape tape = Tape.open(true)) {
+            assertThatThrownBy(() -> Tape.open(false))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("has an open tape");
+            assertThat(Tape.isRecomputing()).isTrue();
+            assertThat(tape).isNotNull();
+        }
+        assertThat(Tape.isRecomputing()).isFalse();
+    }
+}

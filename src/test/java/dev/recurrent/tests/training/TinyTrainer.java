@@ -1,0 +1,117 @@
+package dev.recurrent.tests.training;
+
+import ai.djl.Device;
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.GradientCollector;
+import dev.recurrent.blocks.LanguageModel;
+import dev.recurrent.blocks.nn.SizedBlock;
+import dev.recurrent.training.LanguageModelTrainer;
+import dev.recurrent.training.LanguageModelTrainingConfig;
+import dev.recurrent.training.metric.TokenCrossEntropy;
+import dev.recurrent.training.optimizer.AdamW;
+import dev.recurrent.training.optimizer.LearningRate;
+import dev.recurrent.zoo.Pretrained;
+import dev.recurrent.zoo.preset.Presets;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.Consumer;
+
+/** A small model of the zoo with a trainer, fed with rows of random tokens. */
+final class TinyTrainer implements AutoCloseable {
+
+    final LanguageModel block;
+    final LanguageModelTrainer trainer;
+    private final Pretrained pretrained;
+    private final Model model;
+
+    TinyTrainer(String entry, Consumer<LanguageModelTrainingConfig> options) throws Exception {
+        this(
+                Pretrained.create(
+                        Presets.find(entry, "tiny").orElseThrow().config(), Device.cpu(), 1),
+                options);
+    }
+
+    TinyTrainer(Pretrained pretrained, Consumer<LanguageModelTrainingConfig> options) {
+        this.pretrained = pretrained;
+        block = pretrained.model();
+        model = Model.newInstance("tiny", Device.cpu(), "PyTorch");
+        model.setBlock(block);
+        LanguageModelTrainingConfig config =
+                new LanguageModelTrainingConfig(new TokenCrossEntropy());
+        config.optDevices(new Device[] {Device.cpu()});
+        config.optOptimizer(
+                AdamW.builder(block).optLearningRate(LearningRate.constant(1e-3f)).build());
+        options.accept(config);
+        trainer = new LanguageModelTrainer(model, config);
+    }
+
+    /** Forward and backward pass over rows that depend on the seed alone; returns the loss. */
+    float pass(long seed, int rows, int length) {
+        return pass(seed, 0, rows, length);
+    }
+
+    /** The same over some of the rows. */
+    float pass(long seed, int first, int rows, int length) {
+        try (NDManager manager = trainer.getManager().newSubManager();
+                GradientCollector collector = trainer.newGradientCollector()) {
+            NDArray ids = rows(manager, seed, first, rows, length + 1);
+            NDList data = new NDList(ids.get(":, :-1"));
+            NDList labels = new NDList(ids.get(":, 1:"));
+            NDArray loss = trainer.getLoss().evaluate(labels, trainer.forward(data));
+            collector.backward(loss);
+            return loss.getFloat();
+        }
+    }
+
+    private NDArray rows(NDManager manager, long seed, int first, int rows, int length) {
+        long[] ids =
+                new Random(seed)
+                        .longs(0, block.config().vocabulary())
+                        .skip((long) first * length)
+                        .limit((long) rows * length)
+                        .toArray();
+        return manager.create(ids, new Shape(rows, length));
+    }
+
+    /** A pass and an update. */
+    float step(long seed, int rows, int length) {
+        float loss = pass(seed, rows, length);
+        trainer.step();
+        return loss;
+    }
+
+    /** Copies of all gradients. */
+    Map<String, float[]> gradients() {
+        Map<String, float[]> gradients = new LinkedHashMap<>();
+        trainer.getTrainedParameters()
+                .forEach(
+                        (name, parameter) -> {
+                            try (NDArray gradient = parameter.getArray().getGradient()) {
+                                gradients.put(name, gradient.toFloatArray());
+                            }
+                        });
+        return gradients;
+    }
+
+    /** Copies of all weights. */
+    Map<String, float[]> weights() {
+        Map<String, float[]> weights = new LinkedHashMap<>();
+        SizedBlock.parametersOf(block)
+                .forEach(
+                        (name, parameter) ->
+                                weights.put(name, parameter.getArray().toFloatArray()));
+        return weights;
+    }
+
+    @Override
+    public void close() {
+        trainer.close();
+        model.close();
+        pretrained.close();
+    }
+}
