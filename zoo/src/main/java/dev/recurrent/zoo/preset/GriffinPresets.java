@@ -57,6 +57,11 @@ final class GriffinPresets {
 
     private static final Size TINY =
             new Size(Preset.TINY, 128, 128, 6, 4, 127, 256, SpecialTokens.NONE, 1024);
+    private static final List<Size> TASKS =
+            List.of(
+                    new Size(Preset.SMALL, 384, 384, 6, 6, 127, 256, SpecialTokens.NONE, 1024),
+                    new Size(Preset.RECALL, 64, 64, 3, 2, 63, 8192, SpecialTokens.NONE, 512),
+                    new Size(Preset.SYNTHETIC, 64, 64, 5, 4, 127, 16, SpecialTokens.NONE, 1024));
     private static final List<Size> PAPER =
             List.of(
                     Size.paper("100m", 768, 1024, 12, 6),
@@ -76,6 +81,7 @@ final class GriffinPresets {
     static List<Preset> all() {
         List<Size> sizes = new ArrayList<>();
         sizes.add(TINY);
+        sizes.addAll(TASKS);
         sizes.addAll(PAPER);
         List<Preset> presets = new ArrayList<>();
         for (Size size : sizes) {

@@ -22,8 +22,17 @@ public record Preset(
         SpecialTokens tokens,
         long maxPositions) {
 
-    /** The size that every entry has. */
+    /** The size that every entry has: 1.2M parameters, bytes. */
     public static final String TINY = "tiny";
+
+    /** 10.7M parameters, bytes: nanoGPT's character model, to compare with. */
+    static final String SMALL = "10m";
+
+    /** Width 64 and two heads, for recall tasks with zoology's vocabulary of 8192. */
+    static final String RECALL = "recall";
+
+    /** Width 64 and five layers, for Griffin's synthetic tasks with a vocabulary of 16. */
+    static final String SYNTHETIC = "synthetic";
 
     /** Returns the model in upstream's words. */
     public HubConfig config() {
