@@ -2,6 +2,7 @@ package dev.recurrent.evaluation.cli;
 
 import ai.djl.MalformedModelException;
 import dev.recurrent.evaluation.InvalidInputException;
+import dev.recurrent.training.run.InvalidRunException;
 import java.io.PrintWriter;
 import java.nio.file.NoSuchFileException;
 import java.util.function.BooleanSupplier;
@@ -45,6 +46,7 @@ final class Failures implements IExecutionExceptionHandler, IParameterExceptionH
 
     private static boolean isInput(Exception exception) {
         return exception instanceof InvalidInputException
+                || exception instanceof InvalidRunException
                 || exception instanceof MalformedModelException
                 || exception instanceof NoSuchFileException;
     }

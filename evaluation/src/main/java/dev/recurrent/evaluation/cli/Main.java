@@ -28,6 +28,7 @@ import picocli.CommandLine.Spec;
             GenerateCommand.class,
             EvaluateCommand.class,
             VerifyCommand.class,
+            TrainCommand.class,
             SaveCommand.class,
             BenchCommand.class,
             DemoCommand.class

@@ -3,6 +3,7 @@ package dev.recurrent.training.run;
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import dev.recurrent.blocks.LanguageModel;
+import dev.recurrent.blocks.LanguageModelConfig;
 import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.training.LanguageModelTrainer;
 import dev.recurrent.training.LanguageModelTrainingConfig;
@@ -27,6 +28,11 @@ final class RunModel {
         } catch (IllegalArgumentException e) {
             throw new InvalidRunException("model: " + e.getMessage(), e);
         }
+    }
+
+    static RunPlan plan(RunConfig config) throws IOException, MalformedModelException {
+        LanguageModelConfig model = reference(config).config().model();
+        return RunPlan.of(model, new LanguageModel(model).parameterCount(), config);
     }
 
     /** Opens the model that training starts from. */

@@ -1,0 +1,98 @@
+package dev.recurrent.training.run;
+
+import ai.djl.Device;
+import ai.djl.MalformedModelException;
+import dev.recurrent.training.DivergenceException;
+import dev.recurrent.training.LanguageModelTrainer;
+import dev.recurrent.zoo.Pretrained;
+import dev.recurrent.zoo.PretrainedModel;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.function.Consumer;
+
+/**
+ * Trains a model on texts, in a folder: settings, checkpoints, metrics and a curve are written
+ * there, and in the end the model.
+ *
+ * <p>A run that was stopped (by Ctrl-C, which saves a checkpoint, or by a crash) goes on with
+ * {@code resume} as if nothing had happened: on CPU, to the last bit.
+ */
+public final class TrainingRun {
+
+    private final RunConfig config;
+    private final RunFolder folder;
+    private final Device device;
+    private final Consumer<String> progress;
+
+    /**
+     * Constructs a run, which does nothing yet.
+     *
+     * @param config its settings
+     * @param folder where its files are to be
+     * @param device to train on
+     * @param progress takes lines for people
+     */
+    public TrainingRun(RunConfig config, Path folder, Device device, Consumer<String> progress) {
+        this.config = config;
+        this.folder = new RunFolder(folder);
+        this.device = device;
+        this.progress = progress;
+    }
+
+    /**
+     * Reads the settings of a run that is to be resumed.
+     *
+     * @param folder of the run
+     * @return its settings
+     * @throws InvalidRunException if the folder holds no run
+     * @throws IOException if they cannot be read
+     */
+    public static RunConfig configOf(Path folder) throws IOException {
+        RunFolder run = new RunFolder(folder);
+        if (!run.holdsRun()) {
+            throw new InvalidRunException(
+                    folder + " holds no run: there is no " + RunConfig.FILE + " to resume");
+        }
+        return RunConfig.of(RunConfig.read(run.config()));
+    }
+
+    /**
+     * Says what the run will take, without starting it.
+     *
+     * @throws InvalidRunException if a setting does not fit
+     * @throws MalformedModelException if the model is malformed
+     * @throws IOException if a file cannot be read
+     */
+    public RunPlan plan() throws IOException, MalformedModelException {
+        return RunModel.plan(config);
+    }
+
+    /**
+     * Trains.
+     *
+     * @param resume whether to go on from the newest valid checkpoint in the folder
+     * @return what came of it
+     * @throws InvalidRunException if a setting does not fit, or the folder holds a run already
+     * @throws DivergenceException if a loss or gradient is not finite; the checkpoints stay
+     * @throws MalformedModelException if the model is malformed
+     * @throws IOException if data cannot be read or results cannot be written
+     */
+    public RunResult train(boolean resume) throws IOException, MalformedModelException {
+        if (!resume && folder.holdsRun()) {
+            throw new InvalidRunException(
+                    folder.root()
+                            + " holds a run already: resume it (--resume), or name another folder");
+        }
+        Pretrained pretrained = RunModel.open(config, device);
+        try (PretrainedModel model = new PretrainedModel("run", pretrained);
+                RunData data = RunData.open(config, pretrained);
+                LanguageModelTrainer trainer = RunModel.newTrainer(model, config)) {
+            folder.create();
+            config.write(folder.config());
+            RunCheckpoints checkpoints = new RunCheckpoints(folder, pretrained);
+            RunReporter reporter = new RunReporter(folder, config, progress);
+            boolean finished = new RunLoop(config, data, trainer, checkpoints, reporter).run();
+            return reporter.result(trainer.getSteps(), finished, folder.model());
+        }
+    }
+}
