@@ -1,0 +1,69 @@
+package dev.recurrent.training.report;
+
+import dev.recurrent.training.report.Series.Point;
+import dev.recurrent.training.report.Series.Stroke;
+import java.util.List;
+
+/** Draws the lines of a plot, cut at the edges of its area. */
+final class Lines {
+
+    private static final String CLIP = "area";
+
+    private Lines() {}
+
+    static void draw(Svg svg, PlotArea area, List<Series> series) {
+        svg.open("clipPath", "id", CLIP);
+        svg.element(
+                "rect",
+                "x",
+                area.left(),
+                "y",
+                area.top(),
+                "width",
+                area.right() - area.left(),
+                "height",
+                area.bottom() - area.top());
+        svg.close("clipPath");
+        svg.open("g", "clip-path", "url(#" + CLIP + ")", "stroke-linejoin", "round");
+        for (Series line : series) {
+            for (List<Point> part : Polyline.parts(line.points())) {
+                drawPart(svg, line, Polyline.thin(part.stream().map(area::pixel).toList()));
+            }
+        }
+        svg.close("g");
+    }
+
+    private static void drawPart(Svg svg, Series line, List<Point> pixels) {
+        Stroke stroke = line.stroke();
+        if (pixels.size() == 1) {
+            Point only = pixels.get(0);
+            svg.element(
+                    "circle",
+                    "cx",
+                    only.x(),
+                    "cy",
+                    only.y(),
+                    "r",
+                    1.5 * stroke.width(),
+                    "fill",
+                    line.color(),
+                    "fill-opacity",
+                    stroke.opacity());
+            return;
+        }
+        svg.element(
+                "path",
+                "d",
+                Polyline.path(pixels),
+                "fill",
+                "none",
+                "stroke",
+                line.color(),
+                "stroke-width",
+                stroke.width(),
+                "stroke-opacity",
+                stroke.opacity(),
+                "stroke-dasharray",
+                stroke.dashes());
+    }
+}
