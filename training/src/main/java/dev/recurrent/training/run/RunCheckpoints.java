@@ -1,26 +1,93 @@
 package dev.recurrent.training.run;
 
+import ai.djl.MalformedModelException;
+import ai.djl.ndarray.NDManager;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.training.LanguageModelTrainer;
-import dev.recurrent.zoo.Pretrained;
+import dev.recurrent.training.checkpoint.CheckpointStore;
+import dev.recurrent.training.checkpoint.OptimizerFile;
+import dev.recurrent.training.checkpoint.StoredCheckpoint;
+import dev.recurrent.training.checkpoint.TrainingState;
+import dev.recurrent.training.data.DataCursor;
+import dev.recurrent.training.optimizer.LossScale;
 import java.io.IOException;
+import java.util.Optional;
 
-/** interim */
+/** Saves all that a run is, and goes on from it. */
 final class RunCheckpoints {
-    private final RunFolder folder;
-    private final Pretrained model;
-    private double best = Double.POSITIVE_INFINITY;
 
-    RunCheckpoints(RunFolder folder, Pretrained model) {
-        this.folder = folder;
+    private final CheckpointStore store;
+    private final RunModel model;
+    private final LanguageModelTrainer trainer;
+    private final RunData data;
+
+    RunCheckpoints(
+            CheckpointStore store, RunModel model, LanguageModelTrainer trainer, RunData data) {
+        this.store = store;
         this.model = model;
+        this.trainer = trainer;
+        this.data = data;
     }
 
-    void save(LanguageModelTrainer trainer, RunData data, double validationLoss)
-            throws IOException {
-        if (!(validationLoss >= best)) {
-            best = validationLoss;
-            model.save(folder.model(), ScalarType.FLOAT32);
+    /**
+     * Saves a checkpoint, whose folder is also a model's.
+     *
+     * @param validationLoss NaN if it is not known
+     */
+    void save(double validationLoss) throws IOException {
+        store.save(
+                trainer.getSteps(),
+                validationLoss,
+                folder -> {
+                    model.save(folder, ScalarType.FLOAT32);
+                    try (NDManager views = trainer.getManager().newSubManager()) {
+                        OptimizerFile.write(folder, trainer.optimizerState(views));
+                    }
+                    state().write(folder);
+                });
+    }
+
+    private TrainingState state() {
+        DataCursor cursor = data.cursor();
+        Optional<LossScale> scale = trainer.getLossScale();
+        return new TrainingState(
+                TrainingState.FORMAT,
+                trainer.getSteps(),
+                cursor.epoch(),
+                cursor.batch(),
+                scale.map(LossScale::value).orElse(0.0),
+                scale.map(LossScale::goodUpdates).orElse(0));
+    }
+
+    /** Makes model, optimizer and data what they were. */
+    void restore(StoredCheckpoint checkpoint) throws IOException, MalformedModelException {
+        TrainingState state = TrainingState.read(checkpoint.folder());
+        try (NDManager views = trainer.getManager().newSubManager()) {
+            OptimizerFile.read(checkpoint.folder(), views, trainer.optimizerState(views));
+        }
+        model.restore(checkpoint.folder());
+        trainer.resume(state.step());
+        trainer.getLossScale()
+                .ifPresent(scale -> scale.resume(state.lossScale(), state.goodUpdates()));
+        data.seek(new DataCursor(state.epoch(), state.batch()));
+    }
+
+    /** Says where training can go on from. */
+    String newest() {
+        try {
+            return store.newestValid()
+                    .map(checkpoint -> "The last checkpoint is " + checkpoint.folder())
+                    .orElse("There is no checkpoint");
+        } catch (IOException e) {
+            return "The checkpoints cannot be read: " + e.getMessage();
+        }
+    }
+
+    /** Makes the model the best of the run: that of the least validation loss, if any is known. */
+    void restoreBest() throws IOException, MalformedModelException {
+        Optional<StoredCheckpoint> best = store.best();
+        if (best.isPresent()) {
+            model.restore(best.get().folder());
         }
     }
 }

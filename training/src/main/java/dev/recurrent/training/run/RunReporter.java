@@ -1,87 +1,107 @@
 package dev.recurrent.training.run;
 
 import dev.recurrent.training.StepReport;
+import dev.recurrent.training.report.LossCurve;
+import dev.recurrent.training.report.MetricsFile;
+import dev.recurrent.training.report.ProgressReporter;
+import dev.recurrent.training.report.RunMetrics;
+import dev.recurrent.training.report.Step;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
+import java.io.UncheckedIOException;
 import java.util.Locale;
 import java.util.function.Consumer;
 
-/** interim */
-final class RunReporter {
+/** Tells how a run goes: lines for people, the metrics file, and the curve after validations. */
+final class RunReporter implements AutoCloseable {
+
     private final RunFolder folder;
-    private final RunConfig config;
-    private final Consumer<String> progress;
-    private final StringBuilder lines = new StringBuilder();
+    private final String title;
+    private final int steps;
+    private final Consumer<String> lines;
+    private final ProgressReporter progress;
+    private final MetricsFile metrics;
     private double last = Double.NaN;
     private double best = Double.NaN;
-    private double seconds;
-    private long tokens;
 
-    RunReporter(RunFolder folder, RunConfig config, Consumer<String> progress) {
+    /**
+     * Opens the metrics file.
+     *
+     * @param resumed updates that were made before; 0 for a new run
+     * @throws IOException if it cannot be written, or another file is in its place
+     */
+    RunReporter(RunFolder folder, RunConfig config, long resumed, Consumer<String> lines)
+            throws IOException {
         this.folder = folder;
-        this.config = config;
-        this.progress = progress;
-    }
-
-    void step(StepReport r) {
-        seconds += r.seconds();
-        tokens += r.tokens();
-        lines.append(
-                String.format(
-                        Locale.ROOT,
-                        "{\"step\":%d,\"loss\":%s,\"learning_rate\":%s,\"gradient_norm\":%s,\"tokens\":%d,\"tokens_per_second\":%s,\"seconds\":%s}%n",
-                        r.step(),
-                        r.loss(),
-                        r.learningRate(),
-                        r.gradientNorm(),
-                        tokens,
-                        r.tokens() / r.seconds(),
-                        seconds));
-        if (r.step() % 50 == 0) {
-            progress.accept(
-                    String.format(
-                            Locale.ROOT,
-                            "step %d/%s loss %.4f lr %.2e norm %.3f %.0f tok/s",
-                            r.step(),
-                            config.text(RunSetting.STEPS),
-                            r.loss(),
-                            r.learningRate(),
-                            r.gradientNorm(),
-                            r.tokens() / r.seconds()));
+        this.lines = lines;
+        title = config.text(RunSetting.MODEL) + " on " + config.text(RunSetting.DATA);
+        steps = config.count(RunSetting.STEPS);
+        progress = new ProgressReporter(lines);
+        metrics =
+                resumed == 0
+                        ? MetricsFile.create(folder.metrics())
+                        : MetricsFile.resume(folder.metrics(), resumed);
+        if (resumed > 0) {
+            RunMetrics.read(folder.metrics()).validation().forEach(one -> note(one.loss()));
         }
     }
 
-    void validation(long step, Validation v) throws IOException {
-        last = v.loss();
-        best = best <= last ? best : last;
-        lines.append(
-                String.format(
-                        Locale.ROOT,
-                        "{\"step\":%d,\"validation_loss\":%s,\"validation_accuracy\":%s}%n",
-                        step,
-                        v.loss(),
-                        v.accuracy()));
-        Files.writeString(
-                folder.metrics(), lines, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
-        lines.setLength(0);
-        progress.accept(
-                String.format(
-                        Locale.ROOT,
-                        "step %d validation loss %.4f accuracy %.4f best %.4f, %.1f s",
-                        step,
-                        v.loss(),
-                        v.accuracy(),
-                        best,
-                        seconds));
+    void step(StepReport report) {
+        Step step =
+                new Step(
+                        report.step(),
+                        steps,
+                        report.loss(),
+                        report.learningRate(),
+                        report.gradientNorm(),
+                        report.tokens(),
+                        report.seconds());
+        progress.update(step);
+        try {
+            metrics.write(step);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
+    void validation(long step, Validation validation) throws IOException {
+        if (Double.isNaN(validation.loss())) {
+            return;
+        }
+        note(validation.loss());
+        metrics.writeValidation(step, validation.loss());
+        lines.accept(
+                String.format(
+                        Locale.ROOT,
+                        "step %d/%d: validation loss %.4f, accuracy %.4f",
+                        step,
+                        steps,
+                        validation.loss(),
+                        validation.accuracy()));
+        draw();
+    }
+
+    private void note(double loss) {
+        last = loss;
+        best = best <= loss ? best : loss;
+    }
+
+    /** Draws the curve of what the metrics file holds. */
+    void draw() throws IOException {
+        new LossCurve(title).add(title, RunMetrics.read(folder.metrics())).write(folder.curve());
+    }
+
+    /** Returns the last validation loss; NaN before the first. */
     double lastValidation() {
         return last;
     }
 
-    RunResult result(long steps, boolean finished, Path model) {
-        return new RunResult(steps, last, best, finished, finished ? model : null);
+    /** Returns the least validation loss; NaN before the first. */
+    double bestValidation() {
+        return best;
+    }
+
+    @Override
+    public void close() throws IOException {
+        metrics.close();
     }
 }
