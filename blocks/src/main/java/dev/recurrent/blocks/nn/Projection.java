@@ -8,13 +8,22 @@ import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
 import dev.recurrent.blocks.torch.Aten;
+import dev.recurrent.blocks.torch.TensorScope;
+import java.util.Optional;
 
-/** A linear map of known sizes: y = x·Wᵀ + b, with W [out, in] as PyTorch stores it. */
+/**
+ * A linear map of known sizes: y = x·Wᵀ + b, with W [out, in] as PyTorch stores it.
+ *
+ * <p>It can carry a {@link LowRankAdapter}, a child block called {@code lora}, whose update is
+ * added to y. Without one it has no children.
+ */
 public final class Projection extends SizedBlock {
 
+    private final long inputs;
     private final long outputs;
     private final Parameter weight;
     private final Parameter bias;
+    private LowRankAdapter adapter;
 
     /**
      * Constructs a projection.
@@ -25,9 +34,63 @@ public final class Projection extends SizedBlock {
      * @param initializer how W starts
      */
     public Projection(long inputs, long outputs, boolean hasBias, Initializer initializer) {
+        this.inputs = inputs;
         this.outputs = outputs;
         weight = parameter("weight", Parameter.Type.WEIGHT, initializer, outputs, inputs);
         bias = hasBias ? parameter("bias", Parameter.Type.BIAS, Initializer.ZEROS, outputs) : null;
+    }
+
+    /** Returns W, [out, in]. */
+    public Parameter weight() {
+        return weight;
+    }
+
+    /** Returns the adapter, if there is one. */
+    public Optional<LowRankAdapter> adapter() {
+        return Optional.ofNullable(adapter);
+    }
+
+    /**
+     * Adds an adapter. No pass may be under way.
+     *
+     * @param added an adapter of this projection's sizes
+     * @throws IllegalStateException if there is one already
+     * @throws IllegalArgumentException if its sizes are others
+     */
+    public void attach(LowRankAdapter added) {
+        if (adapter != null) {
+            throw new IllegalStateException("The projection has an adapter already");
+        }
+        if (!added.fits(inputs, outputs)) {
+            throw new IllegalArgumentException(
+                    "A projection "
+                            + weight.getShape()
+                            + " needs an adapter of its sizes, not B "
+                            + added.b().getShape()
+                            + " and A "
+                            + added.a().getShape());
+        }
+        adapter = addChildBlock("lora", added);
+    }
+
+    /** Removes the adapter, if there is one, and frees it. No pass may be under way. */
+    public void detach() {
+        if (adapter != null) {
+            children.clear();
+            adapter.clear();
+            adapter = null;
+        }
+    }
+
+    /**
+     * Adds the adapter's s·B·A to W, if there is an adapter, and removes it. y stays the same but
+     * for rounding. No pass may be under way.
+     */
+    public void merge() {
+        if (adapter != null) {
+            adapter.addTo(weight.getArray());
+            detach();
+        }
     }
 
     /**
@@ -41,7 +104,13 @@ public final class Projection extends SizedBlock {
     public NDArray forward(ParameterStore store, NDArray x, boolean training) {
         NDArray w = value(store, weight, x, training);
         NDArray b = bias == null ? null : value(store, bias, x, training);
-        return Aten.linear(x, w, b); // [..., out]
+        if (adapter == null) {
+            return Aten.linear(x, w, b); // [..., out]
+        }
+        try (TensorScope scope = new TensorScope()) {
+            NDArray y = Aten.linear(x, w, b); // [..., out]
+            return scope.pass(y.add(adapter.forward(store, x, training)));
+        }
     }
 
     @Override

@@ -79,10 +79,35 @@ public abstract class SizedBlock extends AbstractBlock {
             all.put(prefix + pair.getKey(), pair.getValue());
         }
         for (Pair<String, Block> pair : block.getChildren()) {
-            // DJL puts the child's index before its name: 01mixer.
-            String name = pair.getKey().replaceFirst("^\\d+", "");
-            collect(prefix + name + ".", pair.getValue(), all);
+            collect(prefix + childName(pair.getKey()) + ".", pair.getValue(), all);
         }
+    }
+
+    /**
+     * Returns all projections in a block by path, such as {@code layers.0.mixer.q_proj}.
+     *
+     * @param block a block
+     * @return paths and projections in the block's order
+     */
+    public static Map<String, Projection> projectionsOf(Block block) {
+        Map<String, Projection> all = new LinkedHashMap<>();
+        collectProjections("", block, all);
+        return all;
+    }
+
+    private static void collectProjections(String path, Block block, Map<String, Projection> all) {
+        if (block instanceof Projection projection) {
+            all.put(path, projection);
+        }
+        for (Pair<String, Block> pair : block.getChildren()) {
+            String name = childName(pair.getKey());
+            collectProjections(path.isEmpty() ? name : path + "." + name, pair.getValue(), all);
+        }
+    }
+
+    /** DJL puts the child's index before its name: 01mixer. */
+    private static String childName(String key) {
+        return key.replaceFirst("^\\d+", "");
     }
 
     /** Returns the number of parameters, allocated or not. */

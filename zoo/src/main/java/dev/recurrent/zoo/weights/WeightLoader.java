@@ -106,20 +106,13 @@ public final class WeightLoader {
     private Map<String, NDArray> read(
             Checkpoint checkpoint, Map<String, UpstreamTensor> tensors, NDManager staging)
             throws IOException, CheckpointException {
+        // Parameters without a name upstream, such as adapters, keep their values.
         Map<String, NDArray> values = new LinkedHashMap<>();
-        parameters.forEach(
-                (name, parameter) ->
-                        values.put(
-                                name,
-                                Torch.empty(
-                                        staging,
-                                        parameter.getShape(),
-                                        ScalarType.FLOAT32,
-                                        staging.getDevice())));
         for (Map.Entry<String, UpstreamTensor> entry : tensors.entrySet()) {
             long row = 0;
             for (UpstreamTensor.Part part : entry.getValue().parts()) {
-                NDArray value = values.get(part.parameter());
+                NDArray value =
+                        values.computeIfAbsent(part.parameter(), name -> create(name, staging));
                 long rows = part.rows(value.getShape());
                 try (NDArray target = Aten.narrow(staging, value, 0, part.firstRow(), rows)) {
                     checkpoint.read(entry.getKey(), row, rows, target);
@@ -128,6 +121,11 @@ public final class WeightLoader {
             }
         }
         return values;
+    }
+
+    private NDArray create(String parameter, NDManager staging) {
+        Shape shape = parameters.get(parameter).getShape();
+        return Torch.empty(staging, shape, ScalarType.FLOAT32, staging.getDevice());
     }
 
     private static void assign(Parameter parameter, NDArray value, NDManager manager) {
