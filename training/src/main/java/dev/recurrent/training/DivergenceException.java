@@ -26,6 +26,17 @@ public final class DivergenceException extends RuntimeException {
         this.parameter = parameter;
     }
 
+    private DivergenceException(DivergenceException first, String more) {
+        super(first.getMessage() + ". " + more, first);
+        step = first.step;
+        parameter = first.parameter;
+    }
+
+    /** Returns the same, with another sentence at the end of its message. */
+    public DivergenceException with(String more) {
+        return new DivergenceException(this, more);
+    }
+
     /** Returns the update that was not made, from 1. */
     public long getStep() {
         return step;

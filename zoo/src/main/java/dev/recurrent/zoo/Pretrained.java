@@ -205,6 +205,20 @@ public final class Pretrained implements AutoCloseable {
         return manager;
     }
 
+    /**
+     * Gives the model the weights of a folder that holds the same model, such as a checkpoint.
+     *
+     * @param from the folder
+     * @throws CheckpointException if its weights are malformed or another model's; the model is as
+     *     it was then
+     * @throws IOException if they cannot be read
+     */
+    public void reload(Path from) throws IOException, CheckpointException {
+        try (Checkpoint checkpoint = Checkpoint.open(from)) {
+            new WeightLoader(model, config.names()).load(checkpoint, manager);
+        }
+    }
+
     /** Returns the model. */
     public LanguageModel model() {
         return model;

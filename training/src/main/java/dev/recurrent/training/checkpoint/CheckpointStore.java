@@ -136,8 +136,7 @@ public final class CheckpointStore {
     private static Optional<StoredCheckpoint> valid(Path candidate) {
         try {
             Manifest manifest = Manifest.verified(candidate);
-            return Optional.of(
-                    new StoredCheckpoint(manifest.step(), manifest.loss(), candidate));
+            return Optional.of(new StoredCheckpoint(manifest.step(), manifest.loss(), candidate));
         } catch (IOException e) {
             LOGGER.warn("The checkpoint {} is passed over: {}", candidate, e.getMessage());
             return Optional.empty();

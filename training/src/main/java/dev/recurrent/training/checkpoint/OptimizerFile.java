@@ -19,7 +19,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** An optimizer's tensors in a checkpoint, in fp32: what is read is what was written, bit by bit. */
+/**
+ * An optimizer's tensors in a checkpoint, in fp32: what is read is what was written, bit by bit.
+ */
 public final class OptimizerFile {
 
     private static final String FILE = "optimizer.safetensors";

@@ -9,9 +9,6 @@ public final class RunLockedException extends IOException {
     private static final long serialVersionUID = 1;
 
     RunLockedException(Path folder) {
-        super(
-                "Another run is at work in "
-                        + folder
-                        + ": wait for its end, or name another folder");
+        super("Another run is at work in " + folder + ": wait for its end, or name another folder");
     }
 }

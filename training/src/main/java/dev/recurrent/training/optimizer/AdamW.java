@@ -12,6 +12,7 @@ import dev.recurrent.blocks.nn.SizedBlock;
 import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.TensorScope;
+import dev.recurrent.training.parameter.ParameterPatterns;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -160,6 +161,24 @@ public final class AdamW extends Optimizer {
             }
             beta1 = first;
             beta2 = second;
+            return this;
+        }
+
+        /**
+         * Multiplies the learning rate of some parameters.
+         *
+         * @param patterns of their names
+         * @param factor what it is multiplied by
+         * @throws dev.recurrent.training.parameter.UnknownParameterException if a pattern matches
+         *     none
+         * @throws IllegalArgumentException if the factor is negative or not finite
+         */
+        public Builder optMultiplier(ParameterPatterns patterns, float factor) {
+            if (!(factor >= 0) || Float.isInfinite(factor)) {
+                throw new IllegalArgumentException(
+                        "A learning rate's multiple must be >= 0, not " + factor);
+            }
+            patterns.select(block).keySet().forEach(name -> multipliers.put(name, factor));
             return this;
         }
 

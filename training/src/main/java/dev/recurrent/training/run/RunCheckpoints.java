@@ -2,7 +2,6 @@ package dev.recurrent.training.run;
 
 import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDManager;
-import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.training.LanguageModelTrainer;
 import dev.recurrent.training.checkpoint.CheckpointStore;
 import dev.recurrent.training.checkpoint.OptimizerFile;
@@ -13,7 +12,7 @@ import dev.recurrent.training.optimizer.LossScale;
 import java.io.IOException;
 import java.util.Optional;
 
-/** Saves all that a run is, and goes on from it. */
+/** Saves all that a run is, and makes it what it was. */
 final class RunCheckpoints {
 
     private final CheckpointStore store;
@@ -39,7 +38,7 @@ final class RunCheckpoints {
                 trainer.getSteps(),
                 validationLoss,
                 folder -> {
-                    model.save(folder, ScalarType.FLOAT32);
+                    model.save(folder);
                     try (NDManager views = trainer.getManager().newSubManager()) {
                         OptimizerFile.write(folder, trainer.optimizerState(views));
                     }
@@ -59,13 +58,12 @@ final class RunCheckpoints {
                 scale.map(LossScale::goodUpdates).orElse(0));
     }
 
-    /** Makes model, optimizer and data what they were. */
-    void restore(StoredCheckpoint checkpoint) throws IOException, MalformedModelException {
+    /** Makes optimizer and data what they were. The model has been restored before. */
+    void resume(StoredCheckpoint checkpoint) throws IOException, MalformedModelException {
         TrainingState state = TrainingState.read(checkpoint.folder());
         try (NDManager views = trainer.getManager().newSubManager()) {
             OptimizerFile.read(checkpoint.folder(), views, trainer.optimizerState(views));
         }
-        model.restore(checkpoint.folder());
         trainer.resume(state.step());
         trainer.getLossScale()
                 .ifPresent(scale -> scale.resume(state.lossScale(), state.goodUpdates()));
@@ -80,14 +78,6 @@ final class RunCheckpoints {
                     .orElse("There is no checkpoint");
         } catch (IOException e) {
             return "The checkpoints cannot be read: " + e.getMessage();
-        }
-    }
-
-    /** Makes the model the best of the run: that of the least validation loss, if any is known. */
-    void restoreBest() throws IOException, MalformedModelException {
-        Optional<StoredCheckpoint> best = store.best();
-        if (best.isPresent()) {
-            model.restore(best.get().folder());
         }
     }
 }

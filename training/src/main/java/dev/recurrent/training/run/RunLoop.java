@@ -15,6 +15,7 @@ final class RunLoop {
     private final RunCheckpoints checkpoints;
     private final RunReporter reporter;
     private final int steps;
+    private long validated = -1;
 
     RunLoop(
             RunConfig config,
@@ -40,9 +41,13 @@ final class RunLoop {
                 boolean last = trainer.getSteps() == steps;
                 if (last || !stopping && isDue(RunSetting.EVALUATE_EVERY)) {
                     reporter.validation(trainer.getSteps(), validate());
+                    validated = trainer.getSteps();
                 }
                 if (last || stopping || isDue(saving())) {
-                    checkpoints.save(trainer, data, reporter.lastValidation());
+                    checkpoints.save(
+                            validated == trainer.getSteps()
+                                    ? reporter.lastValidation()
+                                    : Double.NaN);
                 }
                 if (stopping && !last) {
                     return false;
@@ -50,7 +55,7 @@ final class RunLoop {
             }
             return true;
         } catch (DivergenceException e) {
-            throw e;
+            throw e.with(checkpoints.newest());
         }
     }
 

@@ -5,22 +5,60 @@ import ai.djl.MalformedModelException;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.LanguageModelConfig;
 import dev.recurrent.blocks.torch.MatrixPrecision;
+import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.training.LanguageModelTrainer;
 import dev.recurrent.training.LanguageModelTrainingConfig;
+import dev.recurrent.training.lora.LoraAdapters;
+import dev.recurrent.training.lora.LoraConfig;
 import dev.recurrent.training.metric.TokenCrossEntropy;
 import dev.recurrent.training.optimizer.AdamW;
 import dev.recurrent.training.optimizer.LearningRate;
+import dev.recurrent.training.parameter.ParameterPatterns;
 import dev.recurrent.zoo.ModelReference;
 import dev.recurrent.zoo.Pretrained;
 import dev.recurrent.zoo.PretrainedModel;
 import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
 
-/** The model of a run and its trainer, as the settings say. */
-final class RunModel {
+/** The model of a run, with adapters where the settings want some, and its trainer. */
+final class RunModel implements AutoCloseable {
 
-    private RunModel() {}
+    private final Pretrained pretrained;
+    private final PretrainedModel model;
+    private LoraAdapters adapters;
 
-    static ModelReference reference(RunConfig config) {
+    private RunModel(Pretrained pretrained, LoraAdapters adapters) {
+        this.pretrained = pretrained;
+        this.adapters = adapters;
+        model = new PretrainedModel("run", pretrained);
+    }
+
+    /**
+     * Opens the model that training starts from.
+     *
+     * @throws InvalidRunException if there is no such model, or a setting does not fit it
+     * @throws MalformedModelException if its files are malformed
+     * @throws IOException if they cannot be read
+     */
+    static RunModel open(RunConfig config, Device device)
+            throws IOException, MalformedModelException {
+        ModelReference reference = reference(config);
+        long seed = config.count(RunSetting.SEED);
+        Pretrained pretrained =
+                config.flag(RunSetting.FROM_SCRATCH)
+                        ? reference.create(device, seed)
+                        : reference.open(device, seed);
+        try {
+            freeze(config, pretrained.model());
+            return new RunModel(pretrained, adapters(config, pretrained.model()));
+        } catch (IllegalArgumentException e) {
+            pretrained.close();
+            throw new InvalidRunException(e.getMessage(), e);
+        }
+    }
+
+    private static ModelReference reference(RunConfig config) {
         String name = config.text(RunSetting.MODEL);
         String preset = config.text(RunSetting.PRESET);
         try {
@@ -30,24 +68,65 @@ final class RunModel {
         }
     }
 
-    static RunPlan plan(RunConfig config) throws IOException, MalformedModelException {
-        LanguageModelConfig model = reference(config).config().model();
-        return RunPlan.of(model, new LanguageModel(model).parameterCount(), config);
+    /** Freezes what the settings say. */
+    static void freeze(RunConfig config, LanguageModel block) {
+        if (!config.text(RunSetting.FREEZE).isBlank()) {
+            ParameterPatterns.of(config.text(RunSetting.FREEZE)).freeze(block);
+        }
     }
 
-    /** Opens the model that training starts from. */
-    static Pretrained open(RunConfig config, Device device)
-            throws IOException, MalformedModelException {
-        ModelReference reference = reference(config);
-        long seed = config.count(RunSetting.SEED);
-        return config.flag(RunSetting.FROM_SCRATCH)
-                ? reference.create(device, seed)
-                : reference.open(device, seed);
+    /** Attaches the adapters that the settings want; null for none. */
+    private static LoraAdapters adapters(RunConfig config, LanguageModel block) {
+        int rank = config.count(RunSetting.LORA);
+        if (rank == 0) {
+            return null;
+        }
+        List<String> targets =
+                ParameterPatterns.of(config.text(RunSetting.LORA_TARGETS)).patterns();
+        LoraConfig lora = new LoraConfig(rank, config.number(RunSetting.LORA_ALPHA), targets);
+        return LoraAdapters.attach(block, lora, config.count(RunSetting.SEED));
+    }
+
+    /** Says what a run will take. Nothing is allocated. */
+    static RunPlan plan(RunConfig config) throws IOException, MalformedModelException {
+        LanguageModelConfig model = reference(config).config().model();
+        return RunPlan.of(model, config);
+    }
+
+    Pretrained pretrained() {
+        return pretrained;
+    }
+
+    /** Saves what is trained: the model, or its adapters. */
+    void save(Path folder) throws IOException {
+        if (adapters == null) {
+            pretrained.save(folder, ScalarType.FLOAT32);
+        } else {
+            adapters.save(folder, pretrained.config());
+        }
+    }
+
+    /** Takes what {@link #save} has written. No trainer may be open where there are adapters. */
+    void restore(Path folder) throws IOException, MalformedModelException {
+        if (adapters == null) {
+            pretrained.reload(folder);
+        } else {
+            adapters.detach();
+            adapters = LoraAdapters.load(pretrained.model(), pretrained.config(), folder);
+        }
+    }
+
+    /** Writes what came out: the model, and the adapters that are merged into it. */
+    void finish(RunFolder folder) throws IOException {
+        if (adapters != null) {
+            adapters.save(folder.adapter(), pretrained.config());
+            adapters.merge();
+        }
+        pretrained.save(folder.model(), ScalarType.FLOAT32);
     }
 
     /** Makes a trainer with an optimizer of its own. */
-    static LanguageModelTrainer newTrainer(PretrainedModel model, RunConfig config) {
-        LanguageModel block = model.pretrained().model();
+    LanguageModelTrainer newTrainer(RunConfig config) {
         LanguageModelTrainingConfig training =
                 new LanguageModelTrainingConfig(new TokenCrossEntropy())
                         .optAccumulation(config.count(RunSetting.ACCUMULATION))
@@ -56,17 +135,35 @@ final class RunModel {
                         .optPrecision(config.choice(RunSetting.PRECISION, MatrixPrecision.class))
                         .optRecomputation(config.flag(RunSetting.RECOMPUTE))
                         .optSeed(config.count(RunSetting.SEED));
-        training.optDevices(new Device[] {model.pretrained().manager().getDevice()});
-        training.optOptimizer(optimizer(block, config));
+        training.optDevices(new Device[] {pretrained.manager().getDevice()});
+        training.optOptimizer(optimizer(pretrained.model(), config));
         return new LanguageModelTrainer(model, training);
     }
 
     private static AdamW optimizer(LanguageModel block, RunConfig config) {
-        return AdamW.builder(block)
-                .optLearningRate(schedule(config))
-                .optDecay(config.number(RunSetting.DECAY))
-                .optBetas(config.number(RunSetting.BETA1), config.number(RunSetting.BETA2))
-                .build();
+        AdamW.Builder adamW =
+                AdamW.builder(block)
+                        .optLearningRate(schedule(config))
+                        .optDecay(config.number(RunSetting.DECAY))
+                        .optBetas(config.number(RunSetting.BETA1), config.number(RunSetting.BETA2));
+        for (String rate : config.text(RunSetting.RATES).split(",")) {
+            if (!rate.isBlank()) {
+                multiply(adamW, rate.strip());
+            }
+        }
+        return adamW.build();
+    }
+
+    private static void multiply(AdamW.Builder adamW, String rate) {
+        int equals = rate.lastIndexOf('=');
+        try {
+            adamW.optMultiplier(
+                    ParameterPatterns.of(rate.substring(0, Math.max(0, equals))),
+                    Float.parseFloat(rate.substring(equals + 1)));
+        } catch (IllegalArgumentException e) {
+            throw new InvalidRunException(
+                    "rates: \"" + rate + "\" is no PATTERN=FACTOR: " + e.getMessage(), e);
+        }
     }
 
     private static LearningRate schedule(RunConfig config) {
@@ -77,5 +174,10 @@ final class RunModel {
                 Math.min(config.count(RunSetting.WARM_UP), steps / 2),
                 steps,
                 (float) config.number(RunSetting.LAST_RATE));
+    }
+
+    @Override
+    public void close() {
+        model.close();
     }
 }

@@ -1,7 +1,10 @@
 package dev.recurrent.training.run;
 
+import ai.djl.nn.Parameter;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.LanguageModelConfig;
+import dev.recurrent.blocks.nn.SizedBlock;
+import dev.recurrent.training.parameter.ParameterPatterns;
 import java.util.Locale;
 
 /**
@@ -27,8 +30,9 @@ public record RunPlan(
 
     private static final double GIBI = 1L << 30;
 
-    static RunPlan of(LanguageModelConfig model, long trained, RunConfig config) {
+    static RunPlan of(LanguageModelConfig model, RunConfig config) {
         long parameters = new LanguageModel(model).parameterCount();
+        long trained = trained(model, config);
         long batch = (long) config.count(RunSetting.BATCH) * config.count(RunSetting.LENGTH);
         return new RunPlan(
                 parameters,
@@ -38,6 +42,25 @@ public record RunPlan(
                 3L * Float.BYTES * trained,
                 2 * Float.BYTES * batch * model.vocabulary(),
                 Float.BYTES * batch * model.width() * model.layers().size());
+    }
+
+    private static long trained(LanguageModelConfig model, RunConfig config) {
+        LanguageModel block = new LanguageModel(model);
+        int rank = config.count(RunSetting.LORA);
+        if (rank > 0) {
+            return ParameterPatterns.of(config.text(RunSetting.LORA_TARGETS))
+                    .select("projection", SizedBlock.projectionsOf(block))
+                    .values()
+                    .stream()
+                    .map(projection -> projection.weight().getShape()) // [out, in]
+                    .mapToLong(shape -> rank * (shape.get(0) + shape.get(1)))
+                    .sum();
+        }
+        RunModel.freeze(config, block);
+        return SizedBlock.parametersOf(block).values().stream()
+                .filter(Parameter::requiresGradient)
+                .mapToLong(parameter -> parameter.getShape().size())
+                .sum();
     }
 
     @Override

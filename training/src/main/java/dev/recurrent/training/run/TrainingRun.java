@@ -4,10 +4,13 @@ import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import dev.recurrent.training.DivergenceException;
 import dev.recurrent.training.LanguageModelTrainer;
-import dev.recurrent.zoo.Pretrained;
-import dev.recurrent.zoo.PretrainedModel;
+import dev.recurrent.training.checkpoint.CheckpointStore;
+import dev.recurrent.training.checkpoint.RunLock;
+import dev.recurrent.training.checkpoint.RunLockedException;
+import dev.recurrent.training.checkpoint.StoredCheckpoint;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
@@ -74,7 +77,8 @@ public final class TrainingRun {
      * @return what came of it
      * @throws InvalidRunException if a setting does not fit, or the folder holds a run already
      * @throws DivergenceException if a loss or gradient is not finite; the checkpoints stay
-     * @throws MalformedModelException if the model is malformed
+     * @throws MalformedModelException if the model is malformed, or a checkpoint is another model's
+     * @throws RunLockedException if another run is at work in the folder
      * @throws IOException if data cannot be read or results cannot be written
      */
     public RunResult train(boolean resume) throws IOException, MalformedModelException {
@@ -83,16 +87,63 @@ public final class TrainingRun {
                     folder.root()
                             + " holds a run already: resume it (--resume), or name another folder");
         }
-        Pretrained pretrained = RunModel.open(config, device);
-        try (PretrainedModel model = new PretrainedModel("run", pretrained);
-                RunData data = RunData.open(config, pretrained);
-                LanguageModelTrainer trainer = RunModel.newTrainer(model, config)) {
+        try (RunModel model = RunModel.open(config, device);
+                RunData data = RunData.open(config, model.pretrained())) {
             folder.create();
-            config.write(folder.config());
-            RunCheckpoints checkpoints = new RunCheckpoints(folder, pretrained);
-            RunReporter reporter = new RunReporter(folder, config, progress);
-            boolean finished = new RunLoop(config, data, trainer, checkpoints, reporter).run();
-            return reporter.result(trainer.getSteps(), finished, folder.model());
+            RunLock lock = RunLock.acquire(folder.root());
+            try {
+                config.write(folder.config());
+                return train(model, data, resume);
+            } finally {
+                lock.close();
+            }
         }
+    }
+
+    private RunResult train(RunModel model, RunData data, boolean resume)
+            throws IOException, MalformedModelException {
+        CheckpointStore store =
+                new CheckpointStore(folder.checkpoints(), config.count(RunSetting.KEEP));
+        StoredCheckpoint from = resume ? store.newestValid().orElse(null) : null;
+        if (from != null) {
+            model.restore(from.folder());
+            progress.accept("resuming after step " + from.step());
+        }
+        long done = from == null ? 0 : from.step();
+        if (done > config.count(RunSetting.STEPS)) {
+            throw new InvalidRunException(
+                    "steps is " + config.count(RunSetting.STEPS) + ", but " + done + " are done");
+        }
+        try (RunReporter reporter = new RunReporter(folder, config, done, progress)) {
+            boolean finished;
+            try (LanguageModelTrainer trainer = model.newTrainer(config)) {
+                RunCheckpoints checkpoints = new RunCheckpoints(store, model, trainer, data);
+                if (from != null) {
+                    checkpoints.resume(from);
+                }
+                finished = new RunLoop(config, data, trainer, checkpoints, reporter).run();
+                done = trainer.getSteps();
+            }
+            if (finished) {
+                finish(model, store);
+            }
+            reporter.draw();
+            return new RunResult(
+                    done,
+                    reporter.lastValidation(),
+                    reporter.bestValidation(),
+                    finished,
+                    finished ? folder.model() : null);
+        }
+    }
+
+    /** Writes the model with the least validation loss; the last where there was no validation. */
+    private void finish(RunModel model, CheckpointStore store)
+            throws IOException, MalformedModelException {
+        Optional<StoredCheckpoint> best = store.best();
+        if (best.isPresent()) {
+            model.restore(best.get().folder());
+        }
+        model.finish(folder);
     }
 }

@@ -26,6 +26,10 @@ final class DeltaPresets {
     private static final String DELTA_NET = "delta_net";
     private static final String GATED_DELTA_NET = "gated_deltanet";
     private static final double SIGMA = 0.02;
+
+    /** Near 1/√width: with {@link #SIGMA} a model this narrow hardly starts to learn. */
+    private static final double RECALL_SIGMA = 0.1;
+
     private static final NormConfig NORM = NormConfig.plain(1e-6);
     private static final int WINDOW = 2048;
     private static final int TINY_WINDOW = 128;
@@ -239,7 +243,7 @@ final class DeltaPresets {
                         NORM,
                         List.of(layers),
                         tiedHead,
-                        Initialization.normal(SIGMA));
+                        Initialization.normal(size.equals(Preset.RECALL) ? RECALL_SIGMA : SIGMA));
         return new Preset(artifactId, size, modelType, model, text.tokens(), text.maxPositions());
     }
 
