@@ -2,19 +2,24 @@ package dev.recurrent.training.checkpoint;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /** Keeps a run's folder to one process. The lock goes with the process, however that ends. */
 public final class RunLock implements AutoCloseable {
 
     private static final String FILE = ".lock";
 
+    /** Closing any channel of a file gives up its process's lock (fcntl), so none may be opened. */
+    private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
+
+    private final Path folder;
     private final FileChannel channel;
 
-    private RunLock(FileChannel channel) {
+    private RunLock(Path folder, FileChannel channel) {
+        this.folder = folder;
         this.channel = channel;
     }
 
@@ -27,28 +32,31 @@ public final class RunLock implements AutoCloseable {
      * @throws IOException if the lock's file cannot be written
      */
     public static RunLock acquire(Path folder) throws IOException {
-        FileChannel channel =
-                FileChannel.open(
-                        folder.resolve(FILE), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-        FileLock lock = null;
+        Path real = folder.toRealPath();
+        if (!HELD.add(real)) {
+            throw new RunLockedException(folder);
+        }
         try {
-            lock = channel.tryLock();
-        } catch (OverlappingFileLockException e) {
-            throw new RunLockedException(folder);
-        } finally {
-            if (lock == null) {
+            FileChannel channel =
+                    FileChannel.open(
+                            real.resolve(FILE),
+                            StandardOpenOption.CREATE,
+                            StandardOpenOption.WRITE);
+            if (channel.tryLock() == null) {
                 channel.close();
+                throw new RunLockedException(folder);
             }
+            return new RunLock(real, channel);
+        } catch (IOException e) {
+            HELD.remove(real);
+            throw e;
         }
-        if (lock == null) {
-            throw new RunLockedException(folder);
-        }
-        return new RunLock(channel);
     }
 
     /** Gives the folder free. */
     @Override
     public void close() throws IOException {
+        HELD.remove(folder);
         channel.close();
     }
 }
