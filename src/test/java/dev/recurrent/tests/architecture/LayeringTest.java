@@ -26,7 +26,7 @@ class LayeringTest {
 
     @Test
     void everyModuleIsSeen() {
-        for (String module : new String[] {"blocks", "zoo", "evaluation"}) {
+        for (String module : new String[] {"blocks", "zoo", "training", "evaluation"}) {
             assertThat(CLASSES.that(resideInAPackage(ROOT + "." + module + ".."))).isNotEmpty();
         }
     }
@@ -37,7 +37,7 @@ class LayeringTest {
                 .consideringOnlyDependenciesInLayers()
                 .layer("evaluation")
                 .definedBy(ROOT + ".evaluation..")
-                .optionalLayer("training")
+                .layer("training")
                 .definedBy(ROOT + ".training..")
                 .layer("zoo")
                 .definedBy(ROOT + ".zoo..")
@@ -64,6 +64,8 @@ class LayeringTest {
                 .definedBy(ROOT + ".blocks.nn..")
                 .layer("rule")
                 .definedBy(ROOT + ".blocks.rule..")
+                .layer("autograd")
+                .definedBy(ROOT + ".blocks.autograd..")
                 .layer("torch")
                 .definedBy(ROOT + ".blocks.torch..")
                 .whereLayer("blocks")
@@ -74,6 +76,34 @@ class LayeringTest {
                 .mayOnlyBeAccessedByLayers("blocks", "mixer")
                 .whereLayer("rule")
                 .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn")
+                .whereLayer("autograd")
+                .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn", "rule")
+                .check(CLASSES);
+    }
+
+    @Test
+    void packagesOfTrainingDependDownwardsOnly() {
+        String training = ROOT + ".training";
+        noClasses()
+                .that()
+                .resideInAnyPackage(training + ".*")
+                .and()
+                .resideOutsideOfPackage(training + ".run")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(training, training + ".run")
+                .check(CLASSES);
+        noClasses()
+                .that()
+                .resideInAPackage(training)
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(
+                        training + ".run",
+                        training + ".data",
+                        training + ".lora",
+                        training + ".checkpoint",
+                        training + ".report")
                 .check(CLASSES);
     }
 

@@ -163,7 +163,8 @@ class TrainerOptionsTest {
     void twoHundredStepsLeaveNothingBehind() throws Exception {
         for (boolean recomputing : new boolean[] {false, true}) {
             try (TinyTrainer tiny =
-                    new TinyTrainer("griffin", config -> config.optRecomputation(recomputing))) {
+                    new TinyTrainer(
+                            "delta-net-swa", config -> config.optRecomputation(recomputing))) {
                 tiny.step(1, 1, 3);
                 int before = arrays(tiny);
                 for (int step = 0; step < 200; step++) {

@@ -125,8 +125,12 @@ final class RunModel implements AutoCloseable {
         pretrained.save(folder.model(), ScalarType.FLOAT32);
     }
 
-    /** Makes a trainer with an optimizer of its own. */
-    LanguageModelTrainer newTrainer(RunConfig config) {
+    /**
+     * Makes the configuration of a trainer, with an optimizer of its own.
+     *
+     * @throws InvalidRunException if a setting does not fit the model
+     */
+    LanguageModelTrainingConfig trainingConfig(RunConfig config) {
         LanguageModelTrainingConfig training =
                 new LanguageModelTrainingConfig(new TokenCrossEntropy())
                         .optAccumulation(config.count(RunSetting.ACCUMULATION))
@@ -137,6 +141,10 @@ final class RunModel implements AutoCloseable {
                         .optSeed(config.count(RunSetting.SEED));
         training.optDevices(new Device[] {pretrained.manager().getDevice()});
         training.optOptimizer(optimizer(pretrained.model(), config));
+        return training;
+    }
+
+    LanguageModelTrainer newTrainer(LanguageModelTrainingConfig training) {
         return new LanguageModelTrainer(model, training);
     }
 

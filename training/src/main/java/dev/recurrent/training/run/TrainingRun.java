@@ -4,6 +4,7 @@ import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import dev.recurrent.training.DivergenceException;
 import dev.recurrent.training.LanguageModelTrainer;
+import dev.recurrent.training.LanguageModelTrainingConfig;
 import dev.recurrent.training.checkpoint.CheckpointStore;
 import dev.recurrent.training.checkpoint.RunLock;
 import dev.recurrent.training.checkpoint.RunLockedException;
@@ -89,18 +90,20 @@ public final class TrainingRun {
         }
         try (RunModel model = RunModel.open(config, device);
                 RunData data = RunData.open(config, model.pretrained())) {
+            LanguageModelTrainingConfig training = model.trainingConfig(config);
             folder.create();
             RunLock lock = RunLock.acquire(folder.root());
             try {
                 config.write(folder.config());
-                return train(model, data, resume);
+                return train(model, data, training, resume);
             } finally {
                 lock.close();
             }
         }
     }
 
-    private RunResult train(RunModel model, RunData data, boolean resume)
+    private RunResult train(
+            RunModel model, RunData data, LanguageModelTrainingConfig training, boolean resume)
             throws IOException, MalformedModelException {
         CheckpointStore store =
                 new CheckpointStore(folder.checkpoints(), config.count(RunSetting.KEEP));
@@ -116,7 +119,7 @@ public final class TrainingRun {
         }
         try (RunReporter reporter = new RunReporter(folder, config, done, progress)) {
             boolean finished;
-            try (LanguageModelTrainer trainer = model.newTrainer(config)) {
+            try (LanguageModelTrainer trainer = model.newTrainer(training)) {
                 RunCheckpoints checkpoints = new RunCheckpoints(store, model, trainer, data);
                 if (from != null) {
                     checkpoints.resume(from);
