@@ -2,7 +2,11 @@ package dev.recurrent.evaluation.cli;
 
 import ai.djl.MalformedModelException;
 import dev.recurrent.evaluation.InvalidInputException;
+import dev.recurrent.training.DivergenceException;
+import dev.recurrent.training.checkpoint.RunLockedException;
+import dev.recurrent.training.data.DataException;
 import dev.recurrent.training.run.InvalidRunException;
+import dev.recurrent.zoo.checkpoint.CheckpointSaveException;
 import java.io.PrintWriter;
 import java.nio.file.NoSuchFileException;
 import java.util.function.BooleanSupplier;
@@ -47,8 +51,17 @@ final class Failures implements IExecutionExceptionHandler, IParameterExceptionH
     private static boolean isInput(Exception exception) {
         return exception instanceof InvalidInputException
                 || exception instanceof InvalidRunException
+                || exception instanceof DataException
+                || exception instanceof RunLockedException
                 || exception instanceof MalformedModelException
                 || exception instanceof NoSuchFileException;
+    }
+
+    /** Whether an exception of ours says all that there is to say. */
+    private static boolean isClear(Exception exception) {
+        return isInput(exception)
+                || exception instanceof DivergenceException
+                || exception instanceof CheckpointSaveException;
     }
 
     private static String message(Exception exception) {
@@ -57,6 +70,6 @@ final class Failures implements IExecutionExceptionHandler, IParameterExceptionH
             return "There is no file " + missing.getFile() + reason;
         }
         String message = exception.getMessage();
-        return isInput(exception) && message != null ? message : exception.toString();
+        return isClear(exception) && message != null ? message : exception.toString();
     }
 }
