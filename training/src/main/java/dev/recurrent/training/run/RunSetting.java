@@ -12,7 +12,10 @@ public enum RunSetting {
     MODEL(Kind.TEXT, null, "An entry of the zoo, with a size (hawk:100m) or without, or a folder."),
     PRESET(Kind.TEXT, "", "The size of the entry, such as 100m."),
     FROM_SCRATCH(Kind.FLAG, "false", "Draw new weights instead of those there are."),
-    DATA(Kind.TEXT, null, "A text, a JSONL file, a folder of them, or wikitext-2, penn-treebank."),
+    DATA(
+            Kind.TEXT,
+            null,
+            "A text, JSONL, a folder, or mqar:T:n, selective-copying:T, induction-heads:T."),
     FIELD(Kind.TEXT, "text", "The field of JSONL objects that holds the text."),
     DOCUMENTS(Kind.FLAG, "false", "Keep documents apart: state is cut where one begins."),
     TRAIN_FRACTION(Kind.PART, "0.9", "The first part of the data, for training."),
