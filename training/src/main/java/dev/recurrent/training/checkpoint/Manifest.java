@@ -6,7 +6,9 @@ import com.google.gson.JsonParseException;
 import dev.recurrent.zoo.checkpoint.AtomicFiles;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
@@ -24,6 +26,7 @@ record Manifest(long step, Double validationLoss, Map<String, Entry> files) {
 
     static final String FILE = "manifest.json";
 
+    private static final long MAX_BYTES = 16L << 20;
     private static final Gson JSON =
             new GsonBuilder().setPrettyPrinting().serializeNulls().create();
 
@@ -43,7 +46,7 @@ record Manifest(long step, Double validationLoss, Map<String, Entry> files) {
                 files.put(file.getFileName().toString(), entry(file));
             }
         }
-        return new Manifest(step, Double.isNaN(validationLoss) ? null : validationLoss, files);
+        return new Manifest(step, Double.isFinite(validationLoss) ? validationLoss : null, files);
     }
 
     void write(Path folder) throws IOException {
@@ -51,15 +54,30 @@ record Manifest(long step, Double validationLoss, Map<String, Entry> files) {
     }
 
     /**
-     * Reads a folder's manifest and compares its files.
+     * Reads a folder's manifest and compares its files, byte for byte.
      *
      * @throws IOException if something is missing or is not what was saved; the message says what
      */
     static Manifest verified(Path folder) throws IOException {
+        Manifest manifest = complete(folder);
+        for (Map.Entry<String, Entry> wanted : manifest.files.entrySet()) {
+            if (!entry(folder.resolve(wanted.getKey())).equals(wanted.getValue())) {
+                throw new IOException(wanted.getKey() + " is not what was saved");
+            }
+        }
+        return manifest;
+    }
+
+    /**
+     * Reads a folder's manifest and compares its files' sizes.
+     *
+     * @throws IOException if something is missing or of another size; the message says what
+     */
+    static Manifest complete(Path folder) throws IOException {
         Manifest manifest = read(folder.resolve(FILE));
         for (Map.Entry<String, Entry> wanted : manifest.files.entrySet()) {
-            Path file = folder.resolve(wanted.getKey());
-            if (!folder.equals(file.normalize().getParent()) || !Files.isRegularFile(file)) {
+            Path file = inside(folder, wanted.getKey());
+            if (!Files.isRegularFile(file)) {
                 throw new IOException(wanted.getKey() + " is missing");
             }
             if (Files.size(file) != wanted.getValue().bytes()) {
@@ -70,21 +88,36 @@ record Manifest(long step, Double validationLoss, Map<String, Entry> files) {
                                 + " bytes, not "
                                 + wanted.getValue().bytes());
             }
-            if (!entry(file).equals(wanted.getValue())) {
-                throw new IOException(wanted.getKey() + " is not what was saved");
-            }
         }
         return manifest;
     }
 
-    static Manifest read(Path file) throws IOException {
+    private static Path inside(Path folder, String name) throws IOException {
+        try {
+            Path file = folder.resolve(name);
+            if (folder.equals(file.normalize().getParent())) {
+                return file;
+            }
+        } catch (InvalidPathException e) {
+            throw new IOException(FILE + " names a file that cannot be", e);
+        }
+        throw new IOException(FILE + " names " + name + ", which is no file of this folder");
+    }
+
+    private static Manifest read(Path file) throws IOException {
+        if (!Files.isRegularFile(file)) {
+            throw new IOException(FILE + " is missing");
+        }
+        if (Files.size(file) > MAX_BYTES) {
+            throw new IOException(FILE + " has more than " + MAX_BYTES + " bytes");
+        }
         try {
             Manifest manifest = JSON.fromJson(Files.readString(file), Manifest.class);
             if (manifest == null || manifest.files == null || manifest.files.containsValue(null)) {
                 throw new IOException(FILE + " is incomplete");
             }
             return manifest;
-        } catch (JsonParseException e) {
+        } catch (JsonParseException | CharacterCodingException e) {
             throw new IOException(FILE + " is malformed", e);
         }
     }

@@ -32,19 +32,18 @@ public final class AtomicFolders {
         /**
          * Writes everything.
          *
-         * @param folder an empty folder
-         * @throws IOException if writing fails; the target stays as it was then
+         * @param folder an empty folder, for files but no folders
+         * @throws IOException if writing fails; the target is not made then
          */
         void writeTo(Path folder) throws IOException;
     }
 
     /**
-     * Writes a folder or replaces it. Where it is replaced and the process dies between two
-     * renames, it is missing; nothing else ever is.
+     * Writes a new folder.
      *
-     * @param target where; its parent must be there
+     * @param target where; its parent must be there, and no folder of this name
      * @param content its files
-     * @throws IOException if writing fails; the old folder is untouched then
+     * @throws IOException if writing fails; nothing is left then
      */
     public static void write(Path target, Content content) throws IOException {
         Path made = hidden(target, "tmp");
@@ -52,15 +51,32 @@ public final class AtomicFolders {
             Files.createDirectory(made);
             content.writeTo(made);
             force(made);
-            if (Files.exists(target)) {
-                delete(target);
-            }
             Files.move(made, target, StandardCopyOption.ATOMIC_MOVE);
-        } catch (IOException | RuntimeException e) {
-            deleteTree(made);
+        } catch (IOException | RuntimeException | Error e) {
+            try {
+                deleteTree(made);
+            } catch (IOException other) {
+                e.addSuppressed(other);
+            }
             throw e;
         }
-        AtomicFiles.syncFolder(target.toAbsolutePath().getParent());
+        syncParent(target);
+    }
+
+    /**
+     * Puts a folder in the place of another. At every moment one of the two is there under its
+     * name; a call that was cut short can be repeated.
+     *
+     * @param target the folder that goes, or went already
+     * @param replacement the folder that takes its name, beside it
+     * @throws IOException if deleting or renaming fails
+     */
+    public static void replace(Path target, Path replacement) throws IOException {
+        if (Files.exists(target)) {
+            delete(target);
+        }
+        Files.move(replacement, target, StandardCopyOption.ATOMIC_MOVE);
+        syncParent(target);
     }
 
     /**
@@ -95,6 +111,10 @@ public final class AtomicFolders {
     private static Path hidden(Path target, String ending) {
         String unique = HexFormat.of().toHexDigits(RANDOM.nextLong());
         return target.resolveSibling("." + target.getFileName() + "." + unique + "." + ending);
+    }
+
+    private static void syncParent(Path folder) throws IOException {
+        AtomicFiles.syncFolder(folder.toAbsolutePath().getParent());
     }
 
     private static void force(Path folder) throws IOException {
