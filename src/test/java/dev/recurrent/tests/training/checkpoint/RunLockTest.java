@@ -30,6 +30,35 @@ class RunLockTest {
                 .contains("free");
     }
 
+    @Test
+    void closingTwiceDoesNotFreeWhatAnotherRunHasTaken() throws Exception {
+        RunLock first = RunLock.acquire(folder);
+        first.close();
+        RunLock second = RunLock.acquire(folder);
+        first.close();
+        assertThatThrownBy(() -> RunLock.acquire(folder)).isInstanceOf(RunLockedException.class);
+        second.close();
+    }
+
+    @Test
+    void theLockGoesWithItsProcess() throws Exception {
+        assertThat(ForkedJvm.run(List.of(), Halted.class, folder.toString()).output())
+                .contains("taken");
+        RunLock.acquire(folder).close();
+    }
+
+    /** Takes the folder and ends without any clean-up. */
+    static final class Halted {
+
+        private Halted() {}
+
+        public static void main(String[] arguments) throws IOException {
+            RunLock lock = RunLock.acquire(Path.of(arguments[0]));
+            System.out.println("taken " + lock);
+            Runtime.getRuntime().halt(0);
+        }
+    }
+
     /** Tries to take the folder. */
     static final class Other {
 

@@ -2,6 +2,7 @@ package dev.recurrent.training.checkpoint;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Set;
@@ -37,26 +38,41 @@ public final class RunLock implements AutoCloseable {
             throw new RunLockedException(folder);
         }
         try {
-            FileChannel channel =
-                    FileChannel.open(
-                            real.resolve(FILE),
-                            StandardOpenOption.CREATE,
-                            StandardOpenOption.WRITE);
-            if (channel.tryLock() == null) {
-                channel.close();
-                throw new RunLockedException(folder);
-            }
-            return new RunLock(real, channel);
-        } catch (IOException e) {
+            return new RunLock(real, lock(real.resolve(FILE), folder));
+        } catch (IOException | RuntimeException e) {
             HELD.remove(real);
             throw e;
         }
     }
 
-    /** Gives the folder free. */
+    private static FileChannel lock(Path file, Path folder) throws IOException {
+        FileChannel channel =
+                FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        try {
+            if (channel.tryLock() == null) {
+                throw new RunLockedException(folder);
+            }
+            return channel;
+        } catch (OverlappingFileLockException e) {
+            // A class of this name that another class loader loaded has a set of its own.
+            channel.close();
+            throw new RunLockedException(folder);
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
+    /** Gives the folder free. Closing twice is harmless. */
     @Override
-    public void close() throws IOException {
-        HELD.remove(folder);
-        channel.close();
+    public synchronized void close() throws IOException {
+        if (channel.isOpen()) {
+            try {
+                channel.close();
+            } finally {
+                // Not before: the file may not be opened anew while this channel can close it.
+                HELD.remove(folder);
+            }
+        }
     }
 }
