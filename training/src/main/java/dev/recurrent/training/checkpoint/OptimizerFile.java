@@ -9,6 +9,7 @@ import dev.recurrent.zoo.checkpoint.Checkpoint;
 import dev.recurrent.zoo.checkpoint.CheckpointException;
 import dev.recurrent.zoo.checkpoint.CheckpointSaveException;
 import dev.recurrent.zoo.checkpoint.CheckpointWriter;
+import dev.recurrent.zoo.checkpoint.TensorInfo;
 import dev.recurrent.zoo.checkpoint.TensorSlices;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -34,11 +35,19 @@ public final class OptimizerFile {
      * @param folder the checkpoint
      * @param tensors float32, by name
      * @throws CheckpointSaveException if it cannot be written
+     * @throws IllegalArgumentException if a tensor is of another type
      */
     public static void write(Path folder, Map<String, NDArray> tensors)
             throws CheckpointSaveException {
         Map<String, TensorSlices> slices = new LinkedHashMap<>();
-        tensors.forEach((name, tensor) -> slices.put(name, TensorSlices.of(tensor)));
+        tensors.forEach(
+                (name, tensor) -> {
+                    if (Torch.typeOf(tensor) != ScalarType.FLOAT32) {
+                        throw new IllegalArgumentException(
+                                name + " must be FLOAT32, not " + Torch.typeOf(tensor));
+                    }
+                    slices.put(name, TensorSlices.of(tensor));
+                });
         new CheckpointWriter(ScalarType.FLOAT32).writeFile(folder.resolve(FILE), slices);
     }
 
@@ -47,8 +56,9 @@ public final class OptimizerFile {
      *
      * @param folder the checkpoint
      * @param manager on the tensors' device, for copies that are closed again
-     * @param tensors what is overwritten, by name
-     * @throws CheckpointException if names or shapes differ; all differences are named
+     * @param tensors float32, what is overwritten, by name
+     * @throws CheckpointException if names, shapes or types differ; all differences are named, and
+     *     nothing is overwritten
      * @throws IOException if the file cannot be read
      */
     public static void read(Path folder, NDManager manager, Map<String, NDArray> tensors)
@@ -70,14 +80,22 @@ public final class OptimizerFile {
         missing.removeAll(file.tensors().keySet());
         Set<String> unexpected = new TreeSet<>(file.tensors().keySet());
         unexpected.removeAll(tensors.keySet());
-        List<String> otherShapes = new ArrayList<>();
-        for (Map.Entry<String, NDArray> entry : tensors.entrySet()) {
-            if (file.tensors().containsKey(entry.getKey())
-                    && !file.tensor(entry.getKey()).shape().equals(entry.getValue().getShape())) {
-                otherShapes.add(entry.getKey());
+        List<String> others = new ArrayList<>();
+        for (TensorInfo found : file.tensors().values()) {
+            NDArray wanted = tensors.get(found.name());
+            if (wanted != null
+                    && (found.type() != ScalarType.FLOAT32
+                            || !found.shape().equals(wanted.getShape()))) {
+                others.add(
+                        found.name()
+                                + " is "
+                                + found.type()
+                                + found.shape()
+                                + ", not FLOAT32"
+                                + wanted.getShape());
             }
         }
-        if (!missing.isEmpty() || !unexpected.isEmpty() || !otherShapes.isEmpty()) {
+        if (!missing.isEmpty() || !unexpected.isEmpty() || !others.isEmpty()) {
             throw new CheckpointException(
                     file.path(),
                     null,
@@ -85,8 +103,8 @@ public final class OptimizerFile {
                             + missing
                             + ", unexpected "
                             + unexpected
-                            + ", of other shapes "
-                            + otherShapes);
+                            + ", wrong "
+                            + others);
         }
     }
 }

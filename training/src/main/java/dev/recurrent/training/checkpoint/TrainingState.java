@@ -2,9 +2,15 @@ package dev.recurrent.training.checkpoint;
 
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
+import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
+import com.google.gson.JsonParser;
+import com.google.gson.JsonPrimitive;
 import dev.recurrent.zoo.checkpoint.AtomicFiles;
+import dev.recurrent.zoo.checkpoint.CheckpointException;
 import java.io.IOException;
+import java.math.BigDecimal;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -38,26 +44,75 @@ public record TrainingState(
      *
      * @param folder the checkpoint
      * @return its state
-     * @throws IOException if it cannot be read, or is none that this version knows
+     * @throws CheckpointException if it is none that this version knows; the message names the file
+     *     and the key
+     * @throws IOException if it cannot be read
      */
-    public static TrainingState read(Path folder) throws IOException {
+    public static TrainingState read(Path folder) throws IOException, CheckpointException {
         Path file = folder.resolve(FILE);
-        try {
-            TrainingState state = JSON.fromJson(Files.readString(file), TrainingState.class);
-            if (state == null || state.format != FORMAT) {
-                throw new IOException(
-                        file
-                                + " is of format "
-                                + (state == null ? "none" : state.format)
-                                + "; this version reads "
-                                + FORMAT);
-            }
-            if (state.step < 0 || state.epoch < 0 || state.batch < 0) {
-                throw new IOException(file + ": step, epoch and batch must be >= 0");
-            }
-            return state;
-        } catch (JsonParseException e) {
-            throw new IOException(file + " is malformed: " + e.getMessage(), e);
+        JsonObject json = parse(file);
+        long format = natural(file, json, "format", Integer.MAX_VALUE);
+        if (format != FORMAT) {
+            throw new CheckpointException(
+                    file, null, "it is of format " + format + "; this version reads " + FORMAT);
         }
+        return new TrainingState(
+                FORMAT,
+                natural(file, json, "step", Long.MAX_VALUE),
+                natural(file, json, "epoch", Long.MAX_VALUE),
+                natural(file, json, "batch", Long.MAX_VALUE),
+                scale(file, json),
+                (int) natural(file, json, "goodUpdates", Integer.MAX_VALUE));
+    }
+
+    private static JsonObject parse(Path file) throws IOException, CheckpointException {
+        try {
+            if (JsonParser.parseString(Files.readString(file)) instanceof JsonObject object) {
+                return object;
+            }
+        } catch (JsonParseException | CharacterCodingException e) {
+            throw new CheckpointException(file, null, "it is malformed: " + e.getMessage(), e);
+        }
+        throw new CheckpointException(file, null, "it is malformed: not a JSON object");
+    }
+
+    private static long natural(Path file, JsonObject json, String key, long most)
+            throws CheckpointException {
+        try {
+            long value = number(json, key).longValueExact();
+            if (value >= 0 && value <= most) {
+                return value;
+            }
+        } catch (ArithmeticException | IllegalArgumentException e) {
+            throw wrong(file, json, key, "a whole number from 0 to " + most, e);
+        }
+        throw wrong(file, json, key, "a whole number from 0 to " + most, null);
+    }
+
+    private static double scale(Path file, JsonObject json) throws CheckpointException {
+        String key = "lossScale";
+        try {
+            double value = number(json, key).doubleValue();
+            if (value >= 0 && value < Double.POSITIVE_INFINITY) {
+                return value;
+            }
+        } catch (IllegalArgumentException e) {
+            throw wrong(file, json, key, "a finite number >= 0", e);
+        }
+        throw wrong(file, json, key, "a finite number >= 0", null);
+    }
+
+    private static BigDecimal number(JsonObject json, String key) {
+        if (json.get(key) instanceof JsonPrimitive value && value.isNumber()) {
+            return value.getAsBigDecimal();
+        }
+        throw new IllegalArgumentException(key + " is no number");
+    }
+
+    private static CheckpointException wrong(
+            Path file, JsonObject json, String key, String right, Exception cause) {
+        String found = json.has(key) ? json.get(key).toString() : "missing";
+        return new CheckpointException(
+                file, null, key + " is " + found + "; it must be " + right, cause);
     }
 }
