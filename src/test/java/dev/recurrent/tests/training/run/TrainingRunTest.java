@@ -208,6 +208,24 @@ class TrainingRunTest {
         assertThat(train(longer, "run", true).steps()).isEqualTo(14);
     }
 
+    @ParameterizedTest
+    @CsvSource({"BATCH, 3", "LENGTH, 8", "SEED, 1", "TRAIN_FRACTION, 0.8", "DOCUMENTS, true"})
+    void theOrderOfTheDataCannotChangeOnResume(RunSetting setting, String value) throws Exception {
+        Path run = Files.createDirectory(folder.resolve("run"));
+        RunCase.config(text).write(run.resolve("run.properties"));
+        assertThatThrownBy(() -> train(RunCase.config(text, setting, value), "run", true))
+                .isInstanceOf(InvalidRunException.class)
+                .hasMessageContaining(setting.key() + " was ")
+                .hasMessageContaining("cannot become " + value);
+    }
+
+    @Test
+    void aRunGoesOnInAnotherPrecision() throws Exception {
+        train(RunCase.config(text, RunSetting.STEPS, 2), "run", false);
+        RunConfig half = RunCase.config(text, RunSetting.STEPS, 3, RunSetting.PRECISION, "float16");
+        assertThat(train(half, "run", true).steps()).isEqualTo(3);
+    }
+
     @Test
     void runsAreNotMixed() throws Exception {
         RunConfig config = RunCase.config(text, RunSetting.STEPS, 2, RunSetting.EVALUATE_EVERY, 2);

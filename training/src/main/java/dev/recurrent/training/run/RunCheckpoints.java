@@ -66,6 +66,8 @@ final class RunCheckpoints {
         }
         trainer.resume(state.step());
         trainer.getLossScale()
+                // A run that was saved in another precision has no scale to go on from.
+                .filter(scale -> state.lossScale() > 0)
                 .ifPresent(scale -> scale.resume(state.lossScale(), state.goodUpdates()));
         data.seek(new DataCursor(state.epoch(), state.batch()));
     }

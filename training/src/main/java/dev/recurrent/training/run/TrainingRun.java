@@ -11,7 +11,9 @@ import dev.recurrent.training.checkpoint.RunLockedException;
 import dev.recurrent.training.checkpoint.StoredCheckpoint;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.EnumSet;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 
 /**
@@ -22,6 +24,17 @@ import java.util.function.Consumer;
  * {@code resume} as if nothing had happened: on CPU, to the last bit.
  */
 public final class TrainingRun {
+
+    /** What the place of a checkpoint in the data depends on. */
+    private static final Set<RunSetting> ORDER_OF_DATA =
+            EnumSet.of(
+                    RunSetting.DATA,
+                    RunSetting.FIELD,
+                    RunSetting.DOCUMENTS,
+                    RunSetting.TRAIN_FRACTION,
+                    RunSetting.BATCH,
+                    RunSetting.LENGTH,
+                    RunSetting.SEED);
 
     private final RunConfig config;
     private final RunFolder folder;
@@ -83,21 +96,43 @@ public final class TrainingRun {
      * @throws IOException if data cannot be read or results cannot be written
      */
     public RunResult train(boolean resume) throws IOException, MalformedModelException {
-        if (!resume && folder.holdsRun()) {
-            throw new InvalidRunException(
-                    folder.root()
-                            + " holds a run already: resume it (--resume), or name another folder");
-        }
+        checkFolder(resume);
         try (RunModel model = RunModel.open(config, device);
                 RunData data = RunData.open(config, model.pretrained())) {
             LanguageModelTrainingConfig training = model.trainingConfig(config);
             folder.create();
             RunLock lock = RunLock.acquire(folder.root());
             try {
+                // Again, under the lock: another run may have come and gone meanwhile.
+                checkFolder(resume);
                 config.write(folder.config());
                 return train(model, data, training, resume);
             } finally {
                 lock.close();
+            }
+        }
+    }
+
+    private void checkFolder(boolean resume) throws IOException {
+        if (!folder.holdsRun()) {
+            return;
+        }
+        if (!resume) {
+            throw new InvalidRunException(
+                    folder.root()
+                            + " holds a run already: resume it (--resume), or name another folder");
+        }
+        RunConfig earlier = configOf(folder.root());
+        for (RunSetting setting : ORDER_OF_DATA) {
+            if (!earlier.text(setting).equals(config.text(setting))) {
+                throw new InvalidRunException(
+                        setting.key()
+                                + " was "
+                                + earlier.text(setting)
+                                + " in this run and cannot become "
+                                + config.text(setting)
+                                + ": its place in the data would be another; start a run of its"
+                                + " own from the model");
             }
         }
     }
