@@ -14,12 +14,16 @@ import dev.recurrent.training.data.Texts;
 import dev.recurrent.training.data.TokenWindows;
 import dev.recurrent.training.metric.Labels;
 import dev.recurrent.zoo.text.ByteTokenizer;
+import dev.recurrent.zoo.text.TextDecoder;
+import dev.recurrent.zoo.text.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -223,6 +227,10 @@ class TokenWindowsTest {
         refuses(lines, "a.jsonl, line 2: this is no JSON");
         Files.writeString(lines, "{\"txt\": \"x\"}\n");
         refuses(lines, "a.jsonl, line 1: an object with a text \"text\" is wanted");
+        Files.writeString(lines, "{\"text\": 3}\n");
+        refuses(lines, "a.jsonl, line 1: an object with a text \"text\" is wanted");
+        Files.writeString(lines, "{'text': 'x'}\n");
+        refuses(lines, "a.jsonl, line 1: this is no JSON");
         refuses(Files.writeString(folder.resolve("empty.txt"), ""), "empty.txt holds no text");
         refuses(folder.resolve("none.txt"), "There is no file or folder");
         refuses(Files.createDirectory(folder.resolve("sub")), "sub holds no text");
@@ -232,6 +240,50 @@ class TokenWindowsTest {
         assertThatThrownBy(() -> Corpus.of(Texts.of(path, "text"), new ByteTokenizer()))
                 .isInstanceOf(DataException.class)
                 .hasMessageContaining(message);
+    }
+
+    /** A tokenizer that opens every text with 300 and may end one with 302 or 301. */
+    private static final class Framing implements Tokenizer {
+
+        private final ByteTokenizer bytes = new ByteTokenizer();
+
+        @Override
+        public long[] encode(String text) {
+            return LongStream.concat(LongStream.of(300), Arrays.stream(bytes.encode(text)))
+                    .toArray();
+        }
+
+        @Override
+        public String decode(long[] ids) {
+            return bytes.decode(ids);
+        }
+
+        @Override
+        public TextDecoder newDecoder() {
+            return bytes.newDecoder();
+        }
+
+        @Override
+        public long vocabulary() {
+            return 303;
+        }
+
+        @Override
+        public Set<Long> endOfText() {
+            return Set.of(302L, 301L);
+        }
+    }
+
+    /** Read in several pieces, a document is still opened and ended once. */
+    @Test
+    void documentsAreFramedOnce() throws Exception {
+        int letters = 700_000;
+        Path file = Files.writeString(folder.resolve("long.txt"), "a".repeat(letters));
+        try (Corpus corpus = Corpus.of(Texts.of(file, "text"), new Framing())) {
+            assertThat(corpus.size()).isEqualTo(letters + 2);
+            assertThat(corpus.read(0, 2)).isEqualTo(new long[] {300, 'a'});
+            assertThat(corpus.read(letters, 2)).isEqualTo(new long[] {'a', 301});
+        }
     }
 
     @Test

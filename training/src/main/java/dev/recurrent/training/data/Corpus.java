@@ -4,7 +4,7 @@ import dev.recurrent.zoo.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Set;
+import java.util.OptionalLong;
 
 /**
  * The tokens of documents, one after the other, and where documents start. Where the tokenizer has
@@ -54,14 +54,17 @@ public final class Corpus implements AutoCloseable {
             throws IOException {
         TokenWriter writer = new TokenWriter(inMemory, folder);
         DocumentStarts starts = new DocumentStarts();
-        Set<Long> ends = tokenizer.endOfText();
+        // The least, so that every process takes the same one.
+        OptionalLong end = tokenizer.endOfText().stream().mapToLong(Long::longValue).min();
+        long[] opening = tokenizer.encode("");
         texts.read(
                 (text, last) -> {
-                    starts.note(writer.size());
-                    writer.add(tokenizer.encode(text));
+                    boolean first = starts.note(writer.size());
+                    long[] ids = tokenizer.encode(text);
+                    writer.add(first ? ids : without(opening, ids));
                     if (last) {
-                        if (!ends.isEmpty()) {
-                            writer.add(ends.iterator().next());
+                        if (end.isPresent()) {
+                            writer.add(end.getAsLong());
                         }
                         starts.next();
                     }
@@ -72,6 +75,14 @@ public final class Corpus implements AutoCloseable {
             throw new DataException(texts + " holds no text");
         }
         return new Corpus(tokens, starts.toArray(), 0, tokens.size());
+    }
+
+    /** Leaves out what the tokenizer puts before every text: a piece is no text of its own. */
+    private static long[] without(long[] opening, long[] ids) {
+        int length = opening.length;
+        return ids.length >= length && Arrays.equals(opening, 0, length, ids, 0, length)
+                ? Arrays.copyOfRange(ids, length, ids.length)
+                : ids;
     }
 
     /**
@@ -112,12 +123,7 @@ public final class Corpus implements AutoCloseable {
         return ids;
     }
 
-    /** Returns whether a document starts at a token. */
-    boolean startsAt(long token) {
-        return Arrays.binarySearch(starts, from + token) >= 0;
-    }
-
-    /** Returns how far tokens of a window are from the document starts before them. */
+    /** Tells at which tokens of a window documents start. */
     boolean[] starts(long start, int length) {
         boolean[] found = new boolean[length];
         int index = Arrays.binarySearch(starts, from + start);
@@ -140,15 +146,17 @@ public final class Corpus implements AutoCloseable {
         private int count;
         private boolean open;
 
-        void note(long position) {
+        /** Notes a piece; returns whether it is the first of its document. */
+        boolean note(long position) {
             if (open) {
-                return;
+                return false;
             }
             if (count == starts.length) {
                 starts = Arrays.copyOf(starts, 2 * count);
             }
             starts[count++] = position;
             open = true;
+            return true;
         }
 
         void next() {

@@ -1,8 +1,10 @@
 package dev.recurrent.training.data;
 
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
+import com.google.gson.Strictness;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -23,6 +25,7 @@ import java.util.stream.Stream;
 public final class Texts {
 
     private static final List<String> ENDINGS = List.of(".txt", ".text", ".md", ".jsonl");
+    private static final Gson JSON = new GsonBuilder().setStrictness(Strictness.STRICT).create();
     private static final int PIECE = 1 << 18;
 
     private final List<Path> files;
@@ -79,15 +82,18 @@ public final class Texts {
     }
 
     private static boolean isText(Path file) {
-        String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
-        return Files.isRegularFile(file) && ENDINGS.stream().anyMatch(name::endsWith);
+        return Files.isRegularFile(file) && ENDINGS.stream().anyMatch(name(file)::endsWith);
+    }
+
+    private static String name(Path file) {
+        return file.getFileName().toString().toLowerCase(Locale.ROOT);
     }
 
     /** Reads everything. */
     void read(Reading reading) throws IOException {
         for (Path file : files) {
             try (Reader reader = open(file)) {
-                if (file.getFileName().toString().endsWith(".jsonl")) {
+                if (name(file).endsWith(".jsonl")) {
                     lines(file, reader, reading);
                 } else {
                     pieces(reader, reading);
@@ -150,9 +156,11 @@ public final class Texts {
     private String text(Path file, int number, String line) throws DataException {
         String where = file + ", line " + number + ": ";
         try {
-            JsonElement object = JsonParser.parseString(line);
+            JsonElement object = JSON.fromJson(line, JsonElement.class);
             JsonElement value = object.isJsonObject() ? object.getAsJsonObject().get(field) : null;
-            if (value == null || !value.isJsonPrimitive()) {
+            if (value == null
+                    || !value.isJsonPrimitive()
+                    || !value.getAsJsonPrimitive().isString()) {
                 throw new DataException(
                         where + "an object with a text \"" + field + "\" is wanted");
             }
