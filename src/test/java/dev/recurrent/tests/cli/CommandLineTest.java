@@ -30,7 +30,8 @@ class CommandLineTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"list", "generate", "evaluate", "verify", "bench", "demo"})
+    @ValueSource(
+            strings = {"list", "generate", "evaluate", "train", "verify", "save", "bench", "demo"})
     void everyCommandHelps(String command) {
         CommandLineRun run = CommandLineRun.of(command, "--help");
         assertThat(run.code()).isZero();
@@ -43,6 +44,50 @@ class CommandLineTest {
         assertThat(run.code()).isZero();
         assertThat(run.out().lines().filter(line -> line.contains("tiny"))).hasSize(10);
         assertThat(run.out()).contains("griffin", "gated-deltanet-h2", "1.3b");
+    }
+
+    @Test
+    void trainsInAFolder() throws IOException {
+        String text =
+                Files.writeString(folder.resolve("book.txt"), "to be or not ".repeat(50))
+                        .toString();
+        String run = folder.resolve("run").toString();
+        String[] train = {
+            "train",
+            "-m",
+            "hawk",
+            "--data",
+            text,
+            "-o",
+            run,
+            "--steps",
+            "2",
+            "-b",
+            "1",
+            "--length",
+            "16",
+            "--evaluate-every",
+            "2",
+            "--recompute"
+        };
+        CommandLineRun first = CommandLineRun.of(train);
+        assertThat(first.code()).as(first.err()).isZero();
+        assertThat(Path.of(first.out().strip())).isEqualTo(folder.resolve("run/model"));
+        assertThat(first.err()).contains("step 2/2: loss", "validation loss", "loss.svg");
+        assertThat(folder.resolve("run/run.properties")).content().contains("recompute=true");
+        CommandLineRun again = CommandLineRun.of(train);
+        assertThat(again.code()).isEqualTo(2);
+        assertThat(again.err()).contains("holds a run already").doesNotContain("Exception");
+        CommandLineRun resumed = CommandLineRun.of("train", "--resume", "-o", run, "--steps", "3");
+        assertThat(resumed.code()).as(resumed.err()).isZero();
+        assertThat(resumed.err()).contains("resuming after step 2", "step 3/3: loss");
+        CommandLineRun plan =
+                CommandLineRun.of("train", "--dry-run", "-m", "hawk:400m", "--data", text);
+        assertThat(plan.code()).isZero();
+        assertThat(plan.out()).contains("423,925,248", "tokens a step        2,048");
+        CommandLineRun bad = CommandLineRun.of("train", "-m", "hawk", "--data", "none", "-o", "x");
+        assertThat(bad.code()).isEqualTo(2);
+        assertThat(bad.err()).contains("There is no file or folder none");
     }
 
     @Test
