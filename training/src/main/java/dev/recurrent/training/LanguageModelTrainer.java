@@ -59,12 +59,12 @@ public final class LanguageModelTrainer extends Trainer {
      *     or there are several devices
      */
     public LanguageModelTrainer(Model model, TrainingConfig config) {
-        super(model, config);
+        super(checked(model, config), config);
         this.config =
                 config instanceof LanguageModelTrainingConfig own
                         ? own
                         : new LanguageModelTrainingConfig(config.getLossFunction());
-        block = check(model, config);
+        block = (LanguageModel) model.getBlock();
         parameters = trained(block);
         adamW = config.getOptimizer() instanceof AdamW own ? own : null;
         adamWState = adamW == null ? null : adamW.newState(getManager(), parameters);
@@ -73,18 +73,23 @@ public final class LanguageModelTrainer extends Trainer {
         block.setDropout(dropout);
     }
 
-    private static LanguageModel check(Model model, TrainingConfig config) {
+    /** Before DJL's trainer makes a manager that nobody would close. */
+    private static Model checked(Model model, TrainingConfig config) {
         if (config.getDevices().length != 1) {
             throw new IllegalArgumentException(
                     "A LanguageModelTrainer trains on one device, not "
                             + config.getDevices().length
                             + "; choose one by optDevices");
         }
-        if (model.getBlock() instanceof LanguageModel block) {
-            return block;
+        if (!(model.getBlock() instanceof LanguageModel block)) {
+            throw new IllegalArgumentException(
+                    "A LanguageModelTrainer trains a LanguageModel, not " + model.getBlock());
         }
-        throw new IllegalArgumentException(
-                "A LanguageModelTrainer trains a LanguageModel, not " + model.getBlock());
+        if (SizedBlock.parametersOf(block).values().stream()
+                .noneMatch(Parameter::requiresGradient)) {
+            throw new IllegalArgumentException("Every parameter is frozen: nothing can be trained");
+        }
+        return model;
     }
 
     private static Map<String, Parameter> trained(LanguageModel block) {
@@ -97,9 +102,6 @@ public final class LanguageModelTrainer extends Trainer {
                                 trained.put(name, parameter);
                             }
                         });
-        if (trained.isEmpty()) {
-            throw new IllegalArgumentException("Every parameter is frozen: nothing can be trained");
-        }
         return trained;
     }
 

@@ -67,11 +67,6 @@ public final class Bench {
         return timeAsIs(work, form, tokens, new Backward(workload));
     }
 
-    /** Times a workload that sees to its gradients itself. */
-    Measurement timeStep(String work, String form, long tokens, Workload workload) {
-        return timeAsIs(work, form, tokens, workload);
-    }
-
     /** Times a workload the first time, without warm-up. */
     void once(String work, String form, long tokens, Workload workload) {
         add(new Measurement(work, form, seconds(workload), tokens, 0, 1));
@@ -92,7 +87,8 @@ public final class Bench {
         return List.copyOf(ratios);
     }
 
-    private Measurement timeAsIs(String work, String form, long tokens, Workload workload) {
+    /** Times a workload that sees to its gradients itself. */
+    Measurement timeAsIs(String work, String form, long tokens, Workload workload) {
         Device device = manager.getDevice();
         long taken = Memory.resetPeak(device);
         double spent = 0;

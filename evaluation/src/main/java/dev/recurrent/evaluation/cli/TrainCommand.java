@@ -89,7 +89,7 @@ final class TrainCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        if (output == null && !dryRun) {
+        if (output == null && (resume || !dryRun)) {
             throw new InvalidInputException("-o DIR is missing: the folder for the run's files");
         }
         PrintWriter out = spec.commandLine().getOut();

@@ -25,6 +25,7 @@ import dev.recurrent.zoo.preset.Presets;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.BiFunction;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -161,6 +162,16 @@ class AdamWTest {
                                                                         1, Math.abs(expected[i]))));
                             }
                         });
+    }
+
+    @Test
+    void refusesOptionsOfDjlThatItWouldIgnore() {
+        LanguageModel block = new LanguageModel(Presets.find("hawk", "tiny").orElseThrow().model());
+        assertThatThrownBy(() -> AdamW.builder(block).optWeightDecays(0.1f).build())
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("use optDecay");
+        assertThatThrownBy(() -> AdamW.builder(block).optClipGrad(1).build())
+                .isInstanceOf(IllegalArgumentException.class);
     }
 
     @ParameterizedTest

@@ -122,6 +122,21 @@ public final class LoraAdapters {
         return attach(model, read.config(), read.adapters());
     }
 
+    /**
+     * Counts what adapters would be trained, without adding them.
+     *
+     * @param model with parameter values or without
+     * @param config where and how large
+     * @return elements of all A and B
+     * @throws UnknownParameterException if a pattern matches no projection
+     */
+    public static long parameterCount(LanguageModel model, LoraConfig config) {
+        return select(model, config).values().stream()
+                .map(projection -> projection.weight().getShape()) // [out, in]
+                .mapToLong(shape -> config.rank() * (shape.get(0) + shape.get(1)))
+                .sum();
+    }
+
     private static LoraAdapters attach(
             LanguageModel model, LoraConfig config, Map<String, LowRankAdapter> adapters) {
         List<Parameter> base =

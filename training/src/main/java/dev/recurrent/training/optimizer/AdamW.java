@@ -45,6 +45,11 @@ public final class AdamW extends Optimizer {
 
     private AdamW(Builder builder) {
         super(builder);
+        if (rescaleGrad != 1 || clipGrad > 0 || getWeightDecay() != 0) {
+            throw new IllegalArgumentException(
+                    "AdamW takes no setRescaleGrad, optClipGrad and optWeightDecays: use optDecay,"
+                            + " and optMaxGradientNorm of the training's configuration");
+        }
         hyper = new Hyper(builder.beta1, builder.beta2, builder.epsilon, builder.decay);
         learningRate = builder.learningRate;
         groups = new LinkedHashMap<>();

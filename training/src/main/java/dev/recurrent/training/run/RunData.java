@@ -100,6 +100,10 @@ final class RunData implements AutoCloseable {
                             + "; sizes recall and synthetic of the zoo's entries have enough");
         }
         int batch = config.count(RunSetting.BATCH);
+        if (batch > VALIDATION_EXAMPLES) {
+            throw new InvalidRunException(
+                    "batch must be at most " + VALIDATION_EXAMPLES + " here, not " + batch);
+        }
         long seed = config.count(RunSetting.SEED);
         return new RunData(
                 new SyntheticDataset(task, TRAINING_EXAMPLES, batch, seed),

@@ -5,6 +5,7 @@ import ai.djl.training.dataset.Batch;
 import dev.recurrent.training.DivergenceException;
 import dev.recurrent.training.LanguageModelTrainer;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 
 /** The loop of a run: batches, updates, validations and checkpoints, until the end or a stop. */
 final class RunLoop {
@@ -56,6 +57,9 @@ final class RunLoop {
             return true;
         } catch (DivergenceException e) {
             throw e.with(checkpoints.newest());
+        } catch (UncheckedIOException e) {
+            // The metrics file, whose listener may throw nothing else.
+            throw e.getCause();
         }
     }
 

@@ -77,14 +77,16 @@ final class RunModel implements AutoCloseable {
 
     /** Attaches the adapters that the settings want; null for none. */
     private static LoraAdapters adapters(RunConfig config, LanguageModel block) {
-        int rank = config.count(RunSetting.LORA);
-        if (rank == 0) {
-            return null;
-        }
-        List<String> targets =
-                ParameterPatterns.of(config.text(RunSetting.LORA_TARGETS)).patterns();
-        LoraConfig lora = new LoraConfig(rank, config.number(RunSetting.LORA_ALPHA), targets);
-        return LoraAdapters.attach(block, lora, config.count(RunSetting.SEED));
+        return config.count(RunSetting.LORA) == 0
+                ? null
+                : LoraAdapters.attach(block, lora(config), config.count(RunSetting.SEED));
+    }
+
+    static LoraConfig lora(RunConfig config) {
+        return new LoraConfig(
+                config.count(RunSetting.LORA),
+                config.number(RunSetting.LORA_ALPHA),
+                List.of(config.text(RunSetting.LORA_TARGETS)));
     }
 
     /** Says what a run will take. Nothing is allocated. */
@@ -131,6 +133,14 @@ final class RunModel implements AutoCloseable {
      * @throws InvalidRunException if a setting does not fit the model
      */
     LanguageModelTrainingConfig trainingConfig(RunConfig config) {
+        try {
+            return newTrainingConfig(config);
+        } catch (IllegalArgumentException e) {
+            throw new InvalidRunException(e.getMessage(), e);
+        }
+    }
+
+    private LanguageModelTrainingConfig newTrainingConfig(RunConfig config) {
         LanguageModelTrainingConfig training =
                 new LanguageModelTrainingConfig(new TokenCrossEntropy())
                         .optAccumulation(config.count(RunSetting.ACCUMULATION))

@@ -4,7 +4,7 @@ import ai.djl.nn.Parameter;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.LanguageModelConfig;
 import dev.recurrent.blocks.nn.SizedBlock;
-import dev.recurrent.training.parameter.ParameterPatterns;
+import dev.recurrent.training.lora.LoraAdapters;
 import java.util.Locale;
 
 /**
@@ -46,15 +46,8 @@ public record RunPlan(
 
     private static long trained(LanguageModelConfig model, RunConfig config) {
         LanguageModel block = new LanguageModel(model);
-        int rank = config.count(RunSetting.LORA);
-        if (rank > 0) {
-            return ParameterPatterns.of(config.text(RunSetting.LORA_TARGETS))
-                    .select("projection", SizedBlock.projectionsOf(block))
-                    .values()
-                    .stream()
-                    .map(projection -> projection.weight().getShape()) // [out, in]
-                    .mapToLong(shape -> rank * (shape.get(0) + shape.get(1)))
-                    .sum();
+        if (config.count(RunSetting.LORA) > 0) {
+            return LoraAdapters.parameterCount(block, RunModel.lora(config));
         }
         RunModel.freeze(config, block);
         return SizedBlock.parametersOf(block).values().stream()

@@ -26,10 +26,12 @@ final class RunReporter implements AutoCloseable {
     /**
      * Opens the metrics file.
      *
-     * @param resumed updates that were made before; 0 for a new run
+     * @param resume whether the folder holds the run already
+     * @param done updates that were made before
      * @throws IOException if it cannot be written, or another file is in its place
      */
-    RunReporter(RunFolder folder, RunConfig config, long resumed, Consumer<String> lines)
+    RunReporter(
+            RunFolder folder, RunConfig config, boolean resume, long done, Consumer<String> lines)
             throws IOException {
         this.folder = folder;
         this.lines = lines;
@@ -37,12 +39,10 @@ final class RunReporter implements AutoCloseable {
         steps = config.count(RunSetting.STEPS);
         progress = new ProgressReporter(lines);
         metrics =
-                resumed == 0
-                        ? MetricsFile.create(folder.metrics())
-                        : MetricsFile.resume(folder.metrics(), resumed);
-        if (resumed > 0) {
-            RunMetrics.read(folder.metrics()).validation().forEach(one -> note(one.loss()));
-        }
+                resume
+                        ? MetricsFile.resume(folder.metrics(), done)
+                        : MetricsFile.create(folder.metrics());
+        RunMetrics.read(folder.metrics()).validation().forEach(one -> note(one.loss()));
     }
 
     void step(StepReport report) {

@@ -24,7 +24,7 @@ public enum RunSetting {
     LENGTH(Kind.COUNT, "256", "Tokens a window (T)."),
     ACCUMULATION(Kind.COUNT, "1", "Batches an update."),
     LEARNING_RATE(Kind.POSITIVE, "1e-3", "The greatest learning rate."),
-    WARM_UP(Kind.NUMBER, "100", "Updates in which the learning rate rises."),
+    WARM_UP(Kind.WHOLE, "100", "Updates in which the learning rate rises; at most half of all."),
     CURVE(Kind.TEXT, "cosine", "What the learning rate then does: cosine, linear, constant."),
     LAST_RATE(Kind.PART, "0.1", "The last learning rate, as a part of the greatest."),
     DECAY(Kind.NUMBER, "0.1", "Weight decay."),
@@ -36,13 +36,13 @@ public enum RunSetting {
     RECOMPUTE(Kind.FLAG, "false", "Run layers again in the backward pass, to save memory."),
     FREEZE(Kind.TEXT, "", "Patterns of parameters to leave as they are, such as embedding.*."),
     RATES(Kind.TEXT, "", "Multiples of the learning rate, such as **.norm.weight=0.5."),
-    LORA(Kind.NUMBER, "0", "Rank of LoRA adapters, which are trained instead of the model."),
+    LORA(Kind.WHOLE, "0", "Rank of LoRA adapters, which are trained instead of the model."),
     LORA_ALPHA(Kind.POSITIVE, "16", "Adapters' outputs are multiplied by this over their rank."),
     LORA_TARGETS(Kind.TEXT, "layers.**", "Patterns of projections that get an adapter."),
-    SEED(Kind.NUMBER, "0", "Determines new weights, the order of the data and dropout."),
+    SEED(Kind.WHOLE, "0", "Determines new weights, the order of the data and dropout."),
     EVALUATE_EVERY(Kind.COUNT, "250", "Updates between validations."),
-    EVALUATE_BATCHES(Kind.NUMBER, "0", "Batches of a validation; 0 for all there are."),
-    SAVE_EVERY(Kind.NUMBER, "0", "Updates between checkpoints; 0 for those between validations."),
+    EVALUATE_BATCHES(Kind.WHOLE, "0", "Batches of a validation; 0 for all there are."),
+    SAVE_EVERY(Kind.WHOLE, "0", "Updates between checkpoints; 0 for those between validations."),
     KEEP(Kind.COUNT, "2", "Checkpoints to keep, besides the best.");
 
     /** What a value must look like. */
@@ -53,6 +53,8 @@ public enum RunSetting {
         FLAG,
         /** A whole number from 1 on. */
         COUNT,
+        /** A whole number from 0 on. */
+        WHOLE,
         /** A number from 0 on. */
         NUMBER,
         /** A number greater than 0. */
@@ -115,6 +117,7 @@ public enum RunSetting {
                     case FLAG -> value.matches("true|false") ? null : "true or false";
                     case COUNT ->
                             value.matches("[1-9]\\d{0,8}") ? null : "a whole number from 1 on";
+                    case WHOLE -> value.matches("\\d{1,9}") ? null : "a whole number from 0 on";
                     case NUMBER -> number(value) >= 0 ? null : "a number from 0 on";
                     case POSITIVE -> number(value) > 0 ? null : "a number greater than 0";
                     case PART ->

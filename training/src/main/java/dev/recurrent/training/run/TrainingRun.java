@@ -81,7 +81,11 @@ public final class TrainingRun {
      * @throws IOException if a file cannot be read
      */
     public RunPlan plan() throws IOException, MalformedModelException {
-        return RunModel.plan(config);
+        try {
+            return RunModel.plan(config);
+        } catch (IllegalArgumentException e) {
+            throw new InvalidRunException(e.getMessage(), e);
+        }
     }
 
     /**
@@ -152,7 +156,7 @@ public final class TrainingRun {
             throw new InvalidRunException(
                     "steps is " + config.count(RunSetting.STEPS) + ", but " + done + " are done");
         }
-        try (RunReporter reporter = new RunReporter(folder, config, done, progress)) {
+        try (RunReporter reporter = new RunReporter(folder, config, resume, done, progress)) {
             boolean finished;
             try (LanguageModelTrainer trainer = model.newTrainer(training)) {
                 RunCheckpoints checkpoints = new RunCheckpoints(store, model, trainer, data);

@@ -224,7 +224,7 @@ public final class Checkpoint implements AutoCloseable {
             return;
         }
         try (NDManager scratch = target.getManager().newSubManager()) {
-            NDArray leaf = Torch.call(scratch, "aten::detach", target);
+            NDArray leaf = Torch.detach(scratch, target);
             NDArray flat = PieceBuffer.flatten(scratch, leaf);
             if (Torch.address(flat) == Torch.address(leaf)) {
                 readDense(info, offset, flat);

@@ -63,7 +63,7 @@ record SafetensorsLayout(List<Entry> entries) implements AtomicFiles.Content {
         for (Entry entry : entries) {
             for (NDArray part : entry.slices().parts()) {
                 try (NDManager scratch = part.getManager().newSubManager()) {
-                    NDArray leaf = Torch.call(scratch, "aten::detach", part);
+                    NDArray leaf = Torch.detach(scratch, part);
                     buffer.write(channel, entry.type(), PieceBuffer.flatten(scratch, leaf));
                 }
             }
