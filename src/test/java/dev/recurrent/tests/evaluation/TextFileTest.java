@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.recurrent.evaluation.InvalidInputException;
-import dev.recurrent.evaluation.task.TextFile;
+import dev.recurrent.evaluation.task.source.TextFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -22,7 +22,7 @@ class TextFileTest {
         // No-break space and line separator separate words, as in Python's str.split().
         TextFile text = TextFile.of(write("  one\u00a0two\u2028three\n\n\tfour 𝄞 \n"), 0);
         assertThat(text.words()).isEqualTo(5);
-        assertThat(text.bytes()).isEqualTo(Files.size(text.path()));
+        assertThat(text.bytes()).isEqualTo(Files.size(Path.of(text.where())));
     }
 
     @Test
@@ -41,7 +41,7 @@ class TextFileTest {
         try (InputStream in = text.open()) {
             assertThat(in.readAllBytes()).asString().isEqualTo("one two\nthree\n");
         }
-        assertThat(TextFile.of(text.path(), 9).words()).isEqualTo(6);
+        assertThat(TextFile.of(Path.of(text.where()), 9).words()).isEqualTo(6);
     }
 
     @Test

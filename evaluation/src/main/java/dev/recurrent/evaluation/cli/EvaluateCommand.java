@@ -1,14 +1,16 @@
 package dev.recurrent.evaluation.cli;
 
 import ai.djl.Device;
+import dev.recurrent.evaluation.catalog.Tasks;
 import dev.recurrent.evaluation.report.EvaluationReport;
 import dev.recurrent.evaluation.report.Memory;
 import dev.recurrent.evaluation.report.ModelResult;
+import dev.recurrent.evaluation.score.Scorer;
 import dev.recurrent.evaluation.task.Measured;
-import dev.recurrent.evaluation.task.Subject;
 import dev.recurrent.evaluation.task.Task;
 import dev.recurrent.evaluation.task.TaskOptions;
-import dev.recurrent.evaluation.task.Tasks;
+import dev.recurrent.evaluation.task.TaskRunner;
+import dev.recurrent.evaluation.task.Traits;
 import dev.recurrent.zoo.Pretrained;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -102,7 +104,7 @@ final class EvaluateCommand implements Callable<Integer> {
 
     /** Makes the tasks, so that unknown names and bad input show before a model is loaded. */
     private List<Task> tasks() throws Exception {
-        TaskOptions options = new TaskOptions(text, limit);
+        TaskOptions options = TaskOptions.DEFAULT.withText(text).withLimit(limit);
         for (String name : taskNames) {
             if (!Tasks.names().contains(name)) {
                 throw Suggestions.unknown("task", name, Tasks.names());
@@ -116,13 +118,17 @@ final class EvaluateCommand implements Callable<Integer> {
     }
 
     private ModelResult measure(String name, Pretrained model, Task task) throws Exception {
-        Subject subject = new Subject(model.model(), model.tokenizer(), model.manager());
+        Traits traits = new Traits(name, model.tokenizer(), model.config().model().vocabulary());
+        Scorer scorer = new Scorer(model.model(), model.tokenizer(), model.manager(), 1);
         Device where = model.manager().getDevice();
         ProgressLine progress = new ProgressLine(spec.commandLine().getErr(), name);
         long start = System.nanoTime();
-        Measured measured = task.measure(subject, progress);
+        Measured measured =
+                Measured.of(
+                        new TaskRunner(task, 0)
+                                .run(task.fit(traits), scorer, outcome -> {}, progress));
         double seconds = (System.nanoTime() - start) / 1e9;
-        return new ModelResult(name, task.name(), measured, seconds, Memory.peak(where));
+        return new ModelResult(name, task.name(), 0, measured, seconds, Memory.peak(where));
     }
 
     private Map<String, Object> settings(Instant start) {

@@ -2,7 +2,7 @@ package dev.recurrent.evaluation.report;
 
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
-import dev.recurrent.evaluation.task.Metric;
+import dev.recurrent.evaluation.task.Estimate;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -37,7 +37,9 @@ public record EvaluationReport(List<ModelResult> results, Map<String, Object> se
                 .column("±", Table.Align.LEFT)
                 .column("Stderr", Table.Align.RIGHT);
         for (ModelResult result : results) {
-            result.measured().metrics().forEach(metric -> table.row(row(result, metric, several)));
+            result.measured()
+                    .estimates()
+                    .forEach(estimate -> table.row(row(result, estimate, several)));
             runFigures(result)
                     .forEach(
                             (name, value) ->
@@ -46,15 +48,15 @@ public record EvaluationReport(List<ModelResult> results, Map<String, Object> se
         return table.toString();
     }
 
-    private static String[] row(ModelResult result, Metric metric, boolean several) {
+    private static String[] row(ModelResult result, Estimate estimate, boolean several) {
         return cells(
                 result,
                 several,
-                metric.name(),
-                metric.direction().arrow(),
-                Numbers.decimal(metric.value()),
+                estimate.metric().name(),
+                estimate.metric().direction().arrow(),
+                Numbers.decimal(estimate.value()),
                 "±",
-                Numbers.decimal(metric.standardError()));
+                Numbers.decimal(estimate.standardError()));
     }
 
     private static Map<String, String> runFigures(ModelResult result) {
@@ -95,11 +97,12 @@ public record EvaluationReport(List<ModelResult> results, Map<String, Object> se
 
     private static Map<String, Object> values(ModelResult result) {
         Map<String, Object> values = new LinkedHashMap<>();
-        for (Metric metric : result.measured().metrics()) {
-            values.put(metric.name(), metric.value());
-            values.put(metric.name() + "_stderr", finite(metric.standardError()));
+        for (Estimate estimate : result.measured().estimates()) {
+            String name = estimate.metric().name();
+            values.put(name, finite(estimate.value()));
+            values.put(name + "_stderr", finite(estimate.standardError()));
         }
-        values.put("samples", result.measured().samples());
+        values.put("samples", result.measured().documents());
         values.put("tokens", result.measured().tokens());
         values.put("seconds", result.seconds());
         values.put("tokens_per_second", result.tokensPerSecond());

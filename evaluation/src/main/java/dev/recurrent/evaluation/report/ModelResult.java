@@ -7,12 +7,13 @@ import dev.recurrent.evaluation.task.Measured;
  *
  * @param model as the user named it
  * @param task the task's name
+ * @param length the sequences' length that the user chose, in tokens; 0 for the task's own
  * @param measured the scores
  * @param seconds how long the task took, the loading of the model not counted
  * @param peakBytes the process's largest memory so far; 0 where it cannot be told
  */
 public record ModelResult(
-        String model, String task, Measured measured, double seconds, long peakBytes) {
+        String model, String task, int length, Measured measured, double seconds, long peakBytes) {
 
     /** Returns the throughput in tokens a second. */
     public double tokensPerSecond() {

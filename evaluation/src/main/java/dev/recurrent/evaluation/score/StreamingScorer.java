@@ -16,26 +16,44 @@ public final class StreamingScorer implements AutoCloseable {
 
     private static final int LONGEST_CHUNK = 1024;
 
-    /** Logits of a chunk, which exist at the same time: 128 MiB. */
-    private static final long LOGITS = 1L << 25;
+    /** Takes what tokens cost. */
+    @FunctionalInterface
+    public interface Sink {
+
+        /**
+         * Called for each token but the first, in order.
+         *
+         * @param position how many tokens stand before it
+         * @param nll −log p, in nats
+         */
+        void accept(long position, double nll);
+    }
 
     private final NDManager manager;
     private final Session session;
+    private final Sink sink;
     private final long[] ids;
     private int size;
-    private Likelihood likelihood = Likelihood.NONE;
+    private long scored;
 
     /**
      * Constructs a scorer with chunks that suit the model.
      *
      * @param model with its weights
      * @param manager on the model's device
+     * @param sink takes the scores
      */
-    public StreamingScorer(LanguageModel model, NDManager manager) {
+    public StreamingScorer(LanguageModel model, NDManager manager, Sink sink) {
         this(
                 model,
                 manager,
-                (int) Math.max(1, Math.min(LONGEST_CHUNK, LOGITS / model.config().vocabulary())));
+                sink,
+                (int)
+                        Math.max(
+                                1,
+                                Math.min(
+                                        LONGEST_CHUNK,
+                                        TargetScorer.LOGITS / model.config().vocabulary())));
     }
 
     /**
@@ -43,13 +61,15 @@ public final class StreamingScorer implements AutoCloseable {
      *
      * @param model with its weights
      * @param manager on the model's device
+     * @param sink takes the scores
      * @param chunk how many tokens go through the model at once
      */
-    public StreamingScorer(LanguageModel model, NDManager manager, int chunk) {
+    public StreamingScorer(LanguageModel model, NDManager manager, Sink sink, int chunk) {
         if (chunk < 1) {
             throw new IllegalArgumentException("chunk must be >= 1, not " + chunk);
         }
         this.manager = manager;
+        this.sink = sink;
         session = new Session(model, manager);
         ids = new long[chunk + 1];
     }
@@ -74,18 +94,17 @@ public final class StreamingScorer implements AutoCloseable {
     /**
      * Scores what has been taken and not been scored yet.
      *
-     * @return the likelihood of all tokens but the first
+     * @throws ArithmeticException if a token's likelihood is not finite
      */
-    public Likelihood finish() {
+    public void finish() {
         if (size > 1) {
             flush();
         }
-        return likelihood;
     }
 
     /** Returns how many tokens have been scored. */
     public long scored() {
-        return likelihood.tokens();
+        return scored;
     }
 
     /** Returns the bytes of the state that is carried now. */
@@ -112,9 +131,10 @@ public final class StreamingScorer implements AutoCloseable {
     private void add(float score) {
         if (!Float.isFinite(score)) {
             throw new ArithmeticException(
-                    "The model gives token " + (scored() + 1) + " the log-likelihood " + score);
+                    "The model gives token " + (scored + 1) + " the log-likelihood " + score);
         }
-        likelihood = likelihood.plus(-(double) score);
+        scored++;
+        sink.accept(scored, -(double) score);
     }
 
     /** Frees the state. */

@@ -5,15 +5,32 @@ import java.util.List;
 /**
  * What a task found out about a model.
  *
- * @param metrics its scores
- * @param samples how many things were scored, in the task's own unit
+ * @param estimates its scores
+ * @param parts the scores of parts of it, by bucket; empty where it has none
+ * @param documents how many documents were scored
  * @param tokens how many tokens went through the model
- * @param stateBytes the largest state of one sequence
+ * @param stateBytes the largest state of one sequence; 0 where none was looked at
  */
-public record Measured(List<Metric> metrics, long samples, long tokens, long stateBytes) {
+public record Measured(
+        List<Estimate> estimates,
+        List<Estimate> parts,
+        long documents,
+        long tokens,
+        long stateBytes) {
 
-    /** Copies the list. */
+    /** Copies the lists. */
     public Measured {
-        metrics = List.copyOf(metrics);
+        estimates = List.copyOf(estimates);
+        parts = List.copyOf(parts);
+    }
+
+    /** What a tally says. */
+    public static Measured of(Tally tally) {
+        return new Measured(
+                tally.wholes(),
+                tally.parts(),
+                tally.documents(),
+                tally.tokens(),
+                tally.stateBytes());
     }
 }

@@ -1,21 +1,22 @@
 package dev.recurrent.evaluation.task;
 
+import dev.recurrent.evaluation.statistic.Aggregation;
+import java.io.Serializable;
+
 /**
- * One measured number.
+ * A quantity that a task measures.
  *
  * @param name such as {@code word_perplexity}
  * @param direction which way is better
- * @param value the number
- * @param standardError of the number; NaN where there is none
+ * @param aggregation how documents' observations become one number
  */
-public record Metric(String name, Direction direction, double value, double standardError) {
+public record Metric(String name, Direction direction, Aggregation aggregation)
+        implements Serializable {
 
     /** Which way a metric is better. */
     public enum Direction {
         HIGHER("↑"),
-        LOWER("↓"),
-        /** Neither: the number describes the run. */
-        NONE("");
+        LOWER("↓");
 
         private final String arrow;
 
@@ -29,13 +30,13 @@ public record Metric(String name, Direction direction, double value, double stan
         }
     }
 
-    /** A number that is better when lower. */
-    public static Metric lower(String name, double value, double standardError) {
-        return new Metric(name, Direction.LOWER, value, standardError);
+    /** The mean of what is 0 or 1, or between. */
+    public static Metric accuracy(String name) {
+        return new Metric(name, Direction.HIGHER, Aggregation.MEAN);
     }
 
-    /** A number that is better when higher. */
-    public static Metric higher(String name, double value, double standardError) {
-        return new Metric(name, Direction.HIGHER, value, standardError);
+    /** exp of a mean of negative log-likelihoods. */
+    public static Metric perplexity(String name) {
+        return new Metric(name, Direction.LOWER, Aggregation.PERPLEXITY);
     }
 }

@@ -15,6 +15,7 @@ import dev.recurrent.blocks.torch.TensorScope;
 import java.util.Arrays;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
 
 /**
  * A conversation with a model: some rows of text, each a document of its own, and the state that
@@ -85,22 +86,59 @@ public final class Session implements AutoCloseable {
      */
     public NDArray feed(long[][] tokens, int chunk) {
         int longest = check(tokens, chunk);
-        return run(
-                () -> {
-                    NDList last = new NDList(new NDArray[rows()]);
-                    for (int from = 0; from < longest; from += chunk) {
-                        int to = Math.min(from + chunk, longest);
-                        NDArray hidden = hidden(tokens, from, to); // [B, C, D]
-                        for (int row = 0; row < rows(); row++) {
-                            int end = tokens[row].length - 1;
-                            if (from <= end && end < to) {
-                                last.set(row, at(hidden, row, end - from)); // [D]
-                            }
-                        }
-                        hidden.close();
-                    }
-                    return model.logits(store, NDArrays.stack(last), false); // [B, vocabulary]
-                });
+        return run(() -> model.logits(store, last(tokens, chunk, longest), false));
+    }
+
+    /**
+     * Continues every row as {@link #feed(long[][], int)} does, and returns the head's input.
+     *
+     * @return hidden values of each row's last token, [B, D]
+     */
+    public NDArray lastHidden(long[][] tokens, int chunk) {
+        int longest = check(tokens, chunk);
+        return run(() -> last(tokens, chunk, longest));
+    }
+
+    private NDArray last(long[][] tokens, int chunk, int longest) {
+        NDList last = new NDList(new NDArray[rows()]);
+        for (int from = 0; from < longest; from += chunk) {
+            int to = Math.min(from + chunk, longest);
+            NDArray hidden = hidden(tokens, from, to); // [B, C, D]
+            for (int row = 0; row < rows(); row++) {
+                int end = tokens[row].length - 1;
+                if (from <= end && end < to) {
+                    last.set(row, at(hidden, row, end - from)); // [D]
+                }
+            }
+            hidden.close();
+        }
+        return NDArrays.stack(last); // [B, D]
+    }
+
+    /**
+     * Continues rows by any numbers of tokens, also none, and returns the head's input.
+     *
+     * @param tokens B rows of ids, the longest of T > 0
+     * @return hidden values [B, T, D]; those after a row's last token mean nothing
+     * @throws IllegalArgumentException if there is no token or an id is not in the vocabulary
+     */
+    public NDArray hidden(long[][] tokens) {
+        checkRows(tokens);
+        int longest = Arrays.stream(tokens).mapToInt(row -> row.length).max().orElse(0);
+        if (longest == 0) {
+            throw new IllegalArgumentException("No row has a token");
+        }
+        return run(() -> hidden(tokens, 0, longest));
+    }
+
+    /**
+     * Applies the model's head.
+     *
+     * @param hidden [..., D], of this session
+     * @return logits [..., vocabulary], in the manager of the hidden values
+     */
+    public NDArray logits(NDArray hidden) {
+        return GradientMode.off(() -> model.logits(store, hidden, false));
     }
 
     /**
@@ -142,12 +180,9 @@ public final class Session implements AutoCloseable {
             kept[i] = positions[rows[i]];
         }
         if (state != null) {
-            try (NDManager scratch = manager.newSubManager()) {
-                NDArray index = scratch.create(Arrays.stream(rows).asLongStream().toArray());
-                ModelState selected = derive(seen -> seen.select(index), manager);
-                state.close();
-                state = selected;
-            }
+            ModelState selected = select(rows, manager);
+            state.close();
+            state = selected;
         }
         positions = kept;
     }
@@ -158,10 +193,32 @@ public final class Session implements AutoCloseable {
      * @return a session to be closed by itself
      */
     public Session fork() {
+        return fork(IntStream.range(0, rows()).toArray());
+    }
+
+    /**
+     * Returns a session of some of this one's rows that goes its own way from there.
+     *
+     * @param rows indices of rows, in their new order; a row may be taken several times
+     * @return a session to be closed by itself
+     */
+    public Session fork(int... rows) {
         requireOpen();
         NDManager sibling = manager.getParentManager().newSubManager();
-        ModelState copy = state == null ? null : derive(ModelState::duplicate, sibling);
-        return new Session(model, store, sibling, copy, positions.clone());
+        ModelState copy = state == null ? null : select(rows, sibling);
+        return new Session(
+                model,
+                store,
+                sibling,
+                copy,
+                Arrays.stream(rows).mapToLong(row -> positions[row]).toArray());
+    }
+
+    private ModelState select(int[] rows, NDManager owner) {
+        try (NDManager scratch = manager.newSubManager()) {
+            NDArray index = scratch.create(Arrays.stream(rows).asLongStream().toArray());
+            return derive(seen -> seen.select(index), owner);
+        }
     }
 
     /** Returns B. */
@@ -266,11 +323,15 @@ public final class Session implements AutoCloseable {
         return hidden.get(new NDIndex().addIndices(row, column));
     }
 
-    private int check(long[][] tokens, int chunk) {
+    private void checkRows(long[][] tokens) {
         if (tokens.length != rows()) {
             throw new IllegalArgumentException(
                     tokens.length + " rows of tokens do not fit a session of " + rows());
         }
+    }
+
+    private int check(long[][] tokens, int chunk) {
+        checkRows(tokens);
         if (chunk < 1) {
             throw new IllegalArgumentException("chunk must be >= 1, not " + chunk);
         }

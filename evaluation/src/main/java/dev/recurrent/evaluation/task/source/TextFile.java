@@ -1,4 +1,4 @@
-package dev.recurrent.evaluation.task;
+package dev.recurrent.evaluation.task.source;
 
 import dev.recurrent.evaluation.InvalidInputException;
 import java.io.BufferedInputStream;
@@ -16,11 +16,11 @@ import java.nio.file.Path;
  * A text to score: a UTF-8 file, or its first lines, looked through once so that faults show before
  * a model is loaded.
  *
- * @param path the file
+ * @param where the file
  * @param bytes how much of it is scored
  * @param words what whitespace separates in that part
  */
-public record TextFile(Path path, long bytes, long words) {
+public record TextFile(String where, long bytes, long words) implements MeasuredText {
 
     private static final int BUFFER = 1 << 16;
 
@@ -41,21 +41,24 @@ public record TextFile(Path path, long bytes, long words) {
         try (InputStream in = Files.newInputStream(path)) {
             scan.run(in);
         }
-        if (scan.words == 0) {
+        if (scan.words.words() == 0) {
             throw new InvalidInputException(path + " has no text in it");
         }
-        return new TextFile(path, scan.bytes, scan.words);
+        return new TextFile(path.toString(), scan.bytes, scan.words.words());
     }
 
-    /**
-     * Opens the part that is scored.
-     *
-     * @return its bytes
-     * @throws IOException if the file cannot be opened
-     */
+    /** Opens the part that is scored. */
+    @Override
     public InputStream open() throws IOException {
         return new LengthLimitedStream(
-                new BufferedInputStream(Files.newInputStream(path), BUFFER), bytes);
+                new BufferedInputStream(Files.newInputStream(Path.of(where)), BUFFER), bytes);
+    }
+
+    @Override
+    public String string() throws IOException {
+        try (InputStream in = open()) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        }
     }
 
     /** One pass over the bytes of a text. */
@@ -66,9 +69,8 @@ public record TextFile(Path path, long bytes, long words) {
         private final ByteBuffer input = ByteBuffer.allocate(BUFFER);
         private final CharBuffer output = CharBuffer.allocate(BUFFER);
         private long bytes;
-        private long words;
+        private final WordCounter words = new WordCounter();
         private long linesLeft;
-        private boolean insideWord;
 
         Scan(Path path, long lines) {
             this.path = path;
@@ -113,20 +115,9 @@ public record TextFile(Path path, long bytes, long words) {
         private void countWords() {
             output.flip();
             while (output.hasRemaining()) {
-                boolean space = isSpace(output.get());
-                if (!space && !insideWord) {
-                    words++;
-                }
-                insideWord = !space;
+                words.add(output.get());
             }
             output.clear();
-        }
-
-        /** The characters at which Python's {@code str.split()} splits. */
-        private static boolean isSpace(char character) {
-            return Character.isWhitespace(character)
-                    || Character.isSpaceChar(character)
-                    || character == '\u0085';
         }
     }
 }

@@ -1,4 +1,4 @@
-package dev.recurrent.evaluation.task;
+package dev.recurrent.evaluation.task.source;
 
 import java.io.FilterInputStream;
 import java.io.IOException;

@@ -1,0 +1,2 @@
+/** Sums, means and their errors, equal to the last digit whatever the order and the machine. */
+package dev.recurrent.evaluation.statistic;
