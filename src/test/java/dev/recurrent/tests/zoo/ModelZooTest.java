@@ -100,7 +100,7 @@ class ModelZooTest {
                                         .loadModel())
                 .isInstanceOf(ModelNotFoundException.class)
                 .hasStackTraceContaining("9t")
-                .hasStackTraceContaining("[tiny, recall, 340m, 1.3b]");
+                .hasStackTraceContaining("[tiny, recall, recall-bytes, 340m, 1.3b]");
         assertThatThrownBy(() -> entry("mamba2", Integer.class, String.class).build().loadModel())
                 .isInstanceOf(ModelNotFoundException.class);
         assertThatThrownBy(() -> entry("mamba3", String.class, String.class).build().loadModel())

@@ -6,11 +6,14 @@ import dev.recurrent.zoo.config.ConfigException;
 import dev.recurrent.zoo.config.HubConfig;
 import dev.recurrent.zoo.preset.Preset;
 import dev.recurrent.zoo.preset.Presets;
+import dev.recurrent.zoo.text.Tokenizer;
+import dev.recurrent.zoo.text.Tokenizers;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A model by name, known to exist: an entry of the zoo or a folder.
@@ -92,6 +95,20 @@ public record ModelReference(String text, Path folder, Preset preset) {
      */
     public HubConfig config() throws IOException, ConfigException {
         return preset == null ? HubConfig.read(folder.resolve(HubConfig.FILE)) : preset.config();
+    }
+
+    /**
+     * Opens the model's tokenizer, without its weights.
+     *
+     * @return its folder's, or bytes, to be closed; empty if there is none and the vocabulary is
+     *     too small for bytes
+     * @throws MalformedModelException if the folder's configuration or tokenizer is malformed
+     * @throws IOException if it cannot be read
+     */
+    public Optional<Tokenizer> tokenizer() throws IOException, MalformedModelException {
+        HubConfig config = config();
+        Tokenizer own = folder == null ? null : Pretrained.openTokenizer(folder, config);
+        return own == null ? Tokenizers.bytes(config.model().vocabulary()) : Optional.of(own);
     }
 
     /**

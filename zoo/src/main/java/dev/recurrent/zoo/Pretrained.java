@@ -19,9 +19,9 @@ import dev.recurrent.zoo.text.Tokenizers;
 import dev.recurrent.zoo.weights.WeightLoader;
 import dev.recurrent.zoo.weights.WeightWriter;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /**
  * A model with its weights, configuration and tokenizer, and the manager that owns them.
@@ -188,7 +188,7 @@ public final class Pretrained implements AutoCloseable {
     }
 
     /** Opens the folder's tokenizer; null where it has none. */
-    private static Tokenizer openTokenizer(Path folder, HubConfig config)
+    static Tokenizer openTokenizer(Path folder, HubConfig config)
             throws IOException, MalformedModelException {
         try {
             return Files.exists(folder.resolve(Tokenizers.FILE))
@@ -244,14 +244,25 @@ public final class Pretrained implements AutoCloseable {
      * @throws IllegalArgumentException if there is none and the vocabulary is too small for bytes
      */
     public Tokenizer tokenizer() {
-        if (tokenizer != null) {
-            return tokenizer;
-        }
-        try {
-            return Tokenizers.open(null, config.model().vocabulary());
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return findTokenizer()
+                .orElseThrow(
+                        () ->
+                                new IllegalArgumentException(
+                                        "The model has no tokenizer, and its vocabulary of "
+                                                + config.model().vocabulary()
+                                                + " is too small for bytes"));
+    }
+
+    /**
+     * Returns the model's tokenizer: its folder's, or bytes.
+     *
+     * @return the tokenizer, closed with this model; empty if there is none and the vocabulary is
+     *     too small for bytes
+     */
+    public Optional<Tokenizer> findTokenizer() {
+        return tokenizer != null
+                ? Optional.of(tokenizer)
+                : Tokenizers.bytes(config.model().vocabulary());
     }
 
     /**

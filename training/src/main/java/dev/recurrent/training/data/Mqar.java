@@ -22,6 +22,9 @@ import java.util.stream.IntStream;
  */
 public record Mqar(int length, int pairs, long vocabulary) implements SyntheticTask {
 
+    /** Zoology's. */
+    public static final long VOCABULARY = 8192;
+
     private static final double POWER = 0.01;
 
     /** Checks the sizes. */
@@ -39,7 +42,7 @@ public record Mqar(int length, int pairs, long vocabulary) implements SyntheticT
 
     /** With zoology's vocabulary of 8192. */
     public Mqar(int length, int pairs) {
-        this(length, pairs, 8192);
+        this(length, pairs, VOCABULARY);
     }
 
     @Override

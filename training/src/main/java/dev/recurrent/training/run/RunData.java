@@ -41,7 +41,7 @@ final class RunData implements AutoCloseable {
      * @throws IOException if texts cannot be read or are too short
      */
     static RunData open(RunConfig config, Pretrained model) throws IOException {
-        SyntheticTask task = task(config);
+        SyntheticTask task = task(config, model.config().model().vocabulary());
         return task == null ? texts(config, model) : synthetic(config, task, model);
     }
 
@@ -70,11 +70,15 @@ final class RunData implements AutoCloseable {
                 .optDocuments(config.flag(RunSetting.DOCUMENTS));
     }
 
-    private static SyntheticTask task(RunConfig config) {
+    private static SyntheticTask task(RunConfig config, long vocabulary) {
         String[] parts = config.text(RunSetting.DATA).split(":");
         try {
             return switch (parts[0]) {
-                case "mqar" -> new Mqar(number(parts, 1, 64), number(parts, 2, 4));
+                case "mqar" ->
+                        new Mqar(
+                                number(parts, 1, 64),
+                                number(parts, 2, 4),
+                                Math.min(Mqar.VOCABULARY, vocabulary));
                 case "selective-copying" -> new SelectiveCopying(number(parts, 1, 1024));
                 case "induction-heads" -> new InductionHeads(number(parts, 1, 256));
                 default -> null;

@@ -40,6 +40,7 @@ final class DeltaPresets {
 
     private static final Text BYTES = new Text(256, SpecialTokens.NONE, 1024);
     private static final Text PAIRS = new Text(8192, SpecialTokens.NONE, 512);
+    private static final Text BYTE_PAIRS = new Text(256, SpecialTokens.NONE, 512);
     private static final Text WORDS = new Text(32_000, SpecialTokens.of(1, 2, null), 4096);
 
     private DeltaPresets() {}
@@ -48,16 +49,27 @@ final class DeltaPresets {
         List<Preset> presets = new ArrayList<>();
         deltaNet(presets, Preset.TINY, BYTES, 128, 512, 4, 2, TINY_WINDOW);
         deltaNet(presets, Preset.RECALL, PAIRS, 64, 128, 2, 2, RECALL_WINDOW);
+        deltaNet(presets, Preset.RECALL_BYTES, BYTE_PAIRS, 64, 128, 2, 2, RECALL_WINDOW);
         deltaNet(presets, "340m", WORDS, 1024, 2816, 24, 8, WINDOW);
         deltaNet(presets, "1.3b", WORDS, 2048, 5632, 24, 16, WINDOW);
 
         gatedDeltaNet(presets, Preset.TINY, BYTES, 128, 512, 4, gated(2, 48));
         gatedDeltaNet(presets, Preset.RECALL, PAIRS, 64, 128, 2, square(2, 32));
+        gatedDeltaNet(presets, Preset.RECALL_BYTES, BYTE_PAIRS, 64, 128, 2, square(2, 32));
         gatedDeltaNet(presets, "340m", WORDS, 1024, 2816, 21, gated(6, 256));
         gatedDeltaNet(presets, "1.3b", WORDS, 2048, 5632, 21, gated(6, 256));
 
         h1(presets, Preset.TINY, BYTES, 128, 512, 4, gated(2, 48), sliding(128, 4, TINY_WINDOW));
         h1(presets, Preset.SMALL, BYTES, 384, 1024, 6, gated(6, 32), sliding(384, 6, TINY_WINDOW));
+        h1(
+                presets,
+                Preset.RECALL_BYTES,
+                BYTE_PAIRS,
+                64,
+                128,
+                2,
+                square(2, 32),
+                sliding(64, 2, RECALL_WINDOW));
         h1(presets, "0.4b", WORDS, 1536, 6144, 12, gated(9, 128), sliding(1536, 12, WINDOW));
         h1(presets, "1.3b", WORDS, 2304, 6144, 18, gated(9, 192), sliding(2304, 18, WINDOW));
 
@@ -73,6 +85,16 @@ final class DeltaPresets {
                 sliding(128, 4, TINY_WINDOW));
         h2(
                 presets,
+                Preset.RECALL_BYTES,
+                BYTE_PAIRS,
+                64,
+                128,
+                3,
+                mamba(64, 64, 32, 1e-6),
+                square(2, 32),
+                sliding(64, 2, RECALL_WINDOW));
+        h2(
+                presets,
                 "1.3b",
                 WORDS,
                 2304,
@@ -84,6 +106,7 @@ final class DeltaPresets {
 
         mamba2(presets, Preset.TINY, BYTES, 128, 10, mamba(128, 32, 64, 1e-5));
         mamba2(presets, Preset.RECALL, PAIRS, 64, 2, mamba(64, 64, 32, 1e-5));
+        mamba2(presets, Preset.RECALL_BYTES, BYTE_PAIRS, 64, 2, mamba(64, 64, 32, 1e-5));
         mamba2(presets, "340m", WORDS, 1024, 48, mamba(1024, 64, 128, 1e-5));
         mamba2(presets, "1.3b", WORDS, 2048, 48, mamba(2048, 64, 128, 1e-5));
         return presets;
@@ -243,7 +266,8 @@ final class DeltaPresets {
                         NORM,
                         List.of(layers),
                         tiedHead,
-                        Initialization.normal(size.equals(Preset.RECALL) ? RECALL_SIGMA : SIGMA));
+                        Initialization.normal(
+                                size.startsWith(Preset.RECALL) ? RECALL_SIGMA : SIGMA));
         return new Preset(artifactId, size, modelType, model, text.tokens(), text.maxPositions());
     }
 

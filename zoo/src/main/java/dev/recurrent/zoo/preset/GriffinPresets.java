@@ -61,6 +61,7 @@ final class GriffinPresets {
             List.of(
                     new Size(Preset.SMALL, 384, 384, 6, 6, 127, 256, SpecialTokens.NONE, 1024),
                     new Size(Preset.RECALL, 64, 64, 3, 2, 63, 8192, SpecialTokens.NONE, 512),
+                    new Size(Preset.RECALL_BYTES, 64, 64, 3, 2, 63, 256, SpecialTokens.NONE, 512),
                     new Size(Preset.SYNTHETIC, 64, 64, 5, 4, 127, 16, SpecialTokens.NONE, 1024));
     private static final List<Size> PAPER =
             List.of(

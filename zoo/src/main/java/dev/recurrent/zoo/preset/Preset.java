@@ -31,6 +31,9 @@ public record Preset(
     /** Width 64 and two heads, for recall tasks with zoology's vocabulary of 8192. */
     static final String RECALL = "recall";
 
+    /** As {@link #RECALL}, for keys and values that are bytes. */
+    static final String RECALL_BYTES = "recall-bytes";
+
     /** Width 64 and five layers, for Griffin's synthetic tasks with a vocabulary of 16. */
     static final String SYNTHETIC = "synthetic";
 

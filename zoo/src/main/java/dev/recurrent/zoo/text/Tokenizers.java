@@ -3,6 +3,7 @@ package dev.recurrent.zoo.text;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /** Finds the tokenizer that belongs to a model. */
 public final class Tokenizers {
@@ -37,5 +38,16 @@ public final class Tokenizers {
                             + ")");
         }
         return tokenizer;
+    }
+
+    /**
+     * Returns the byte tokenizer.
+     *
+     * @param modelVocabulary number of token ids that the model knows
+     * @return the tokenizer; empty if that is too few for bytes
+     */
+    public static Optional<Tokenizer> bytes(long modelVocabulary) {
+        Tokenizer bytes = new ByteTokenizer();
+        return bytes.vocabulary() > modelVocabulary ? Optional.empty() : Optional.of(bytes);
     }
 }
