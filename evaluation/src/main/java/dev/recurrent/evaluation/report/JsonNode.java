@@ -10,20 +10,21 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * An object of a results file, whose fields must be there.
+ * An object of a file of results, whose fields must be there and of their kind: what is not shows
+ * as {@link InvalidInputException} that names file and field.
  *
  * @param where it is, for people
  * @param object its fields
  */
-record JsonNode(String where, JsonObject object) {
+public record JsonNode(String where, JsonObject object) {
 
     /** Returns the object of a field. */
-    JsonNode node(String field) {
+    public JsonNode node(String field) {
         return node(field, field(field));
     }
 
     /** Returns the objects of a field that holds objects by name. */
-    Map<String, JsonNode> nodes(String field) {
+    public Map<String, JsonNode> nodes(String field) {
         JsonNode all = node(field);
         Map<String, JsonNode> nodes = new LinkedHashMap<>();
         all.object.asMap().forEach((name, value) -> nodes.put(name, all.node(name, value)));
@@ -31,7 +32,7 @@ record JsonNode(String where, JsonObject object) {
     }
 
     /** Returns the objects of a field that is an array of them. */
-    List<JsonNode> list(String field) {
+    public List<JsonNode> list(String field) {
         if (!(field(field) instanceof JsonArray array)) {
             throw wrong(field, "an array");
         }
@@ -47,7 +48,8 @@ record JsonNode(String where, JsonObject object) {
         return new JsonNode(where + ", " + name, fields);
     }
 
-    String string(String field) {
+    /** Returns the text of a field. */
+    public String string(String field) {
         JsonElement value = field(field);
         if (!value.isJsonPrimitive() || !value.getAsJsonPrimitive().isString()) {
             throw wrong(field, "a string");
@@ -55,7 +57,8 @@ record JsonNode(String where, JsonObject object) {
         return value.getAsString();
     }
 
-    boolean flag(String field) {
+    /** Returns a field that is true or false. */
+    public boolean flag(String field) {
         JsonElement value = field(field);
         if (!value.isJsonPrimitive() || !value.getAsJsonPrimitive().isBoolean()) {
             throw wrong(field, "true or false");
@@ -64,7 +67,7 @@ record JsonNode(String where, JsonObject object) {
     }
 
     /** Returns a number; NaN where null stands. */
-    double number(String field) {
+    public double number(String field) {
         JsonElement value = field(field);
         if (value.isJsonNull()) {
             return Double.NaN;
@@ -76,7 +79,8 @@ record JsonNode(String where, JsonObject object) {
         }
     }
 
-    long integer(String field) {
+    /** Returns a whole number. */
+    public long integer(String field) {
         try {
             return field(field).getAsBigDecimal().longValueExact();
         } catch (ArithmeticException
@@ -87,7 +91,8 @@ record JsonNode(String where, JsonObject object) {
         }
     }
 
-    boolean has(String field) {
+    /** Returns whether there is such a field. */
+    public boolean has(String field) {
         return object.has(field);
     }
 
