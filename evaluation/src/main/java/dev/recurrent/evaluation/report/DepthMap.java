@@ -3,6 +3,7 @@ package dev.recurrent.evaluation.report;
 import dev.recurrent.evaluation.task.Estimate;
 import dev.recurrent.evaluation.task.Metric;
 import dev.recurrent.training.plot.HeatMap;
+import dev.recurrent.training.plot.Unit;
 import java.util.List;
 import java.util.Optional;
 
@@ -16,32 +17,31 @@ final class DepthMap {
     /**
      * Draws a task's results.
      *
-     * @param results of one model and task, by length
-     * @return the picture; empty where nothing was observed by depth
+     * @param task its name
+     * @param model the model's
+     * @param results theirs, by length
+     * @return the picture; empty where no accuracy was observed by depth
      */
     static Optional<HeatMap> of(String task, String model, List<ModelResult> results) {
-        Optional<Metric> metric =
-                results.stream()
-                        .flatMap(result -> result.measured().parts().stream())
-                        .filter(part -> part.bucket().axis().equals(DEPTH))
-                        .map(Estimate::metric)
-                        .filter(found -> found.direction() == Metric.Direction.HIGHER)
-                        .findFirst();
-        return metric.map(found -> draw(task, model, results, found));
+        return results.stream()
+                .flatMap(result -> Figures.parts(result, DEPTH).stream())
+                .map(Estimate::metric)
+                .filter(metric -> metric.direction() == Metric.Direction.HIGHER)
+                .findFirst()
+                .map(metric -> draw(task, model, results, metric));
     }
 
     private static HeatMap draw(
             String task, String model, List<ModelResult> results, Metric metric) {
         List<Long> depths =
                 results.stream()
-                        .flatMap(result -> result.measured().parts().stream())
-                        .filter(part -> part.bucket().axis().equals(DEPTH))
+                        .flatMap(result -> Figures.parts(result, DEPTH).stream())
                         .map(part -> part.bucket().from())
                         .distinct()
                         .sorted()
                         .toList();
         return new HeatMap(
-                task + ": " + metric.name().replace('_', ' ') + " of " + model,
+                task + ": " + Figures.words(metric) + " of " + Figures.shorten(model),
                 "length of a sequence (tokens)",
                 "depth (% of the context)",
                 results.stream().map(DepthMap::length).toList(),
@@ -52,17 +52,12 @@ final class DepthMap {
     }
 
     private static String length(ModelResult result) {
-        int length = result.length();
-        return length == 0
-                ? "its own"
-                : length % 1024 == 0 ? length / 1024 + "K" : Integer.toString(length);
+        return result.length() == 0 ? "its own" : Unit.LENGTH.label(result.length());
     }
 
     private static double value(ModelResult result, Metric metric, long depth) {
-        return result.measured().parts().stream()
-                .filter(part -> part.metric().equals(metric))
-                .filter(part -> part.bucket().axis().equals(DEPTH))
-                .filter(part -> part.bucket().from() == depth)
+        return Figures.parts(result, DEPTH).stream()
+                .filter(part -> part.metric().equals(metric) && part.bucket().from() == depth)
                 .mapToDouble(Estimate::value)
                 .findFirst()
                 .orElse(Double.NaN);

@@ -2,13 +2,13 @@ package dev.recurrent.training.plot;
 
 import java.util.Locale;
 
-/** How powers of two are written on a logarithmic axis. */
+/** How numbers are written on a logarithmic axis, most of all powers of two. */
 public enum Unit {
 
     /** In decimal digits, with an exponent from a million on. */
     NUMBER {
         @Override
-        String label(double value) {
+        public String label(double value) {
             if (value < 1) {
                 return Double.toString(value);
             }
@@ -16,10 +16,10 @@ public enum Unit {
         }
     },
 
-    /** As lengths of contexts are given: 1K is 1,024. */
+    /** As lengths of contexts are given: 2K is 2,048, and 2,000 is itself. */
     LENGTH {
         @Override
-        String label(double value) {
+        public String label(double value) {
             return scaled(value, new String[] {"", "K", "M", "G", "T"});
         }
     },
@@ -27,18 +27,18 @@ public enum Unit {
     /** Bytes in binary units. */
     BYTES {
         @Override
-        String label(double value) {
+        public String label(double value) {
             return scaled(value, new String[] {" B", " KiB", " MiB", " GiB", " TiB"});
         }
     };
 
-    /** Returns what stands at a tick. */
-    abstract String label(double value);
+    /** Returns a value as it stands at a tick, digits in full. */
+    public abstract String label(double value);
 
     private static String scaled(double value, String[] units) {
         double scaled = value;
         int unit = 0;
-        while (scaled >= 1024 && unit < units.length - 1) {
+        while (scaled >= 1024 && scaled % 1024 == 0 && unit < units.length - 1) {
             scaled /= 1024;
             unit++;
         }
