@@ -27,6 +27,7 @@ import picocli.CommandLine.Spec;
             ListCommand.class,
             GenerateCommand.class,
             EvaluateCommand.class,
+            CompareCommand.class,
             VerifyCommand.class,
             TrainCommand.class,
             SaveCommand.class,

@@ -1,8 +1,10 @@
 package dev.recurrent.evaluation.report;
 
-import com.google.gson.Gson;
-import com.google.gson.GsonBuilder;
-import dev.recurrent.evaluation.task.Estimate;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -10,109 +12,99 @@ import java.util.Map;
 /**
  * The outcome of an evaluation.
  *
- * @param results one a model and task
- * @param settings what the results depend on, by name
+ * @param results one a model, task and length
+ * @param settings what the results depend on, by name: JSON values
+ * @param versions what they were made with, by name
+ * @param date when it began
+ * @param seconds how long it took, loading models included
  */
-public record EvaluationReport(List<ModelResult> results, Map<String, Object> settings) {
+public record EvaluationReport(
+        List<ModelResult> results,
+        Map<String, Object> settings,
+        Map<String, String> versions,
+        Instant date,
+        double seconds) {
 
-    private static final Gson JSON =
-            new GsonBuilder().setPrettyPrinting().disableHtmlEscaping().serializeNulls().create();
-
-    /** Copies the list. */
+    /** Copies list and maps. */
     public EvaluationReport {
         results = List.copyOf(results);
+        settings = Collections.unmodifiableMap(new LinkedHashMap<>(settings));
+        versions = Collections.unmodifiableMap(new LinkedHashMap<>(versions));
     }
 
-    /** Returns a table, with a column for the model where there are several. */
+    /**
+     * An evaluation that ends now, in this process.
+     *
+     * @param results one a model, task and length
+     * @param settings what the results depend on, by name: JSON values
+     * @param start when it began
+     */
+    public EvaluationReport(
+            List<ModelResult> results, Map<String, Object> settings, Instant start) {
+        this(
+                results,
+                settings,
+                Versions.current(),
+                start.truncatedTo(ChronoUnit.SECONDS),
+                ChronoUnit.MILLIS.between(start, Instant.now()) / 1e3);
+    }
+
+    /**
+     * An evaluation of nothing but its tasks, that ends now, in this process.
+     *
+     * @param results one a model, task and length
+     * @param settings what the results depend on, by name: JSON values
+     */
+    public EvaluationReport(List<ModelResult> results, Map<String, Object> settings) {
+        this(results, settings, start(results));
+    }
+
+    private static Instant start(List<ModelResult> results) {
+        double seconds = results.stream().mapToDouble(ModelResult::seconds).sum();
+        return Instant.now().minusMillis(Math.round(1e3 * seconds));
+    }
+
+    /**
+     * Reads what {@link #toJson} wrote.
+     *
+     * @param file the results
+     * @throws dev.recurrent.evaluation.InvalidInputException if it is no such file, saying which
+     *     key is missing or wrong
+     * @throws IOException if it cannot be read
+     */
+    public static EvaluationReport read(Path file) throws IOException {
+        return ResultsReader.read(file);
+    }
+
+    /**
+     * Returns two tables, with a column for the model or the length where there is any to tell: the
+     * scores with their standard errors, and what they cost.
+     */
     public String toTable() {
-        boolean several = results.stream().map(ModelResult::model).distinct().count() > 1;
-        Table table = new Table();
-        if (several) {
-            table.column("Model", Table.Align.LEFT);
-        }
-        table.column("Tasks", Table.Align.LEFT)
-                .column("Metric", Table.Align.LEFT)
-                .column("↑/↓", Table.Align.LEFT)
-                .column("Value", Table.Align.RIGHT)
-                .column("±", Table.Align.LEFT)
-                .column("Stderr", Table.Align.RIGHT);
-        for (ModelResult result : results) {
-            result.measured()
-                    .estimates()
-                    .forEach(estimate -> table.row(row(result, estimate, several)));
-            runFigures(result)
-                    .forEach(
-                            (name, value) ->
-                                    table.row(cells(result, several, name, "", value, "", "")));
-        }
-        return table.toString();
+        return new ResultsTable(results).toString();
     }
 
-    private static String[] row(ModelResult result, Estimate estimate, boolean several) {
-        return cells(
-                result,
-                several,
-                estimate.metric().name(),
-                estimate.metric().direction().arrow(),
-                Numbers.decimal(estimate.value()),
-                "±",
-                Numbers.decimal(estimate.standardError()));
+    /**
+     * Returns a table in Markdown that compares models: a row each, a column a task and metric, the
+     * best in bold where there are several.
+     */
+    public String toMarkdown() {
+        return ModelTable.of(results).toString();
     }
 
-    private static Map<String, String> runFigures(ModelResult result) {
-        Map<String, String> figures = new LinkedHashMap<>();
-        figures.put("tokens/s", Numbers.rate(result.tokensPerSecond()));
-        if (result.peakBytes() > 0) {
-            figures.put("peak memory", Numbers.bytes(result.peakBytes()));
-        }
-        figures.put("state", Numbers.bytes(result.measured().stateBytes()));
-        return figures;
+    /**
+     * Returns comma-separated values (RFC 4180): a row a model, task, length, metric and part of
+     * the questions, numbers in full.
+     */
+    public String toCsv() {
+        return ResultsCsv.of(results);
     }
 
-    private static String[] cells(
-            ModelResult result,
-            boolean several,
-            String metric,
-            String arrow,
-            String value,
-            String sign,
-            String error) {
-        return several
-                ? new String[] {result.model(), result.task(), metric, arrow, value, sign, error}
-                : new String[] {result.task(), metric, arrow, value, sign, error};
-    }
-
-    /** Returns a JSON document: results by model and task, and the settings. */
+    /**
+     * Returns a JSON document. The same evaluation gives the same one but for what time and memory
+     * tell: {@code date}, {@code total_time}, and {@code run} of each result.
+     */
     public String toJson() {
-        Map<String, Map<String, Object>> models = new LinkedHashMap<>();
-        for (ModelResult result : results) {
-            models.computeIfAbsent(result.model(), name -> new LinkedHashMap<>())
-                    .put(result.task(), values(result));
-        }
-        Map<String, Object> document = new LinkedHashMap<>();
-        document.put("results", models);
-        document.put("config", settings);
-        return JSON.toJson(document) + "\n";
-    }
-
-    private static Map<String, Object> values(ModelResult result) {
-        Map<String, Object> values = new LinkedHashMap<>();
-        for (Estimate estimate : result.measured().estimates()) {
-            String name = estimate.metric().name();
-            values.put(name, finite(estimate.value()));
-            values.put(name + "_stderr", finite(estimate.standardError()));
-        }
-        values.put("samples", result.measured().documents());
-        values.put("tokens", result.measured().tokens());
-        values.put("seconds", result.seconds());
-        values.put("tokens_per_second", result.tokensPerSecond());
-        values.put("peak_memory_bytes", result.peakBytes() > 0 ? result.peakBytes() : null);
-        values.put("state_bytes", result.measured().stateBytes());
-        return values;
-    }
-
-    /** JSON has no NaN. */
-    private static Double finite(double value) {
-        return Double.isNaN(value) ? null : value;
+        return Json.page(ResultsDocument.of(this));
     }
 }

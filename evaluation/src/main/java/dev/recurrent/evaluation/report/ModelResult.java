@@ -15,6 +15,11 @@ import dev.recurrent.evaluation.task.Measured;
 public record ModelResult(
         String model, String task, int length, Measured measured, double seconds, long peakBytes) {
 
+    /** Returns the task's name, and after an @ the length where the user chose one. */
+    public String key() {
+        return length > 0 ? task + "@" + length : task;
+    }
+
     /** Returns the throughput in tokens a second. */
     public double tokensPerSecond() {
         return measured.tokens() / seconds;

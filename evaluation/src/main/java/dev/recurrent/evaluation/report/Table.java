@@ -4,8 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
-/** A table in Markdown, its columns as wide as they need to be. */
+/** A table in Markdown, its columns as wide on a terminal as they need to be. */
 public final class Table {
 
     /** Where a column's cells stand. */
@@ -36,7 +37,7 @@ public final class Table {
             throw new IllegalArgumentException(
                     cells.length + " cells for " + columns.size() + " columns");
         }
-        rows.add(List.of(cells));
+        rows.add(Stream.of(cells).map(Table::escape).toList());
         return this;
     }
 
@@ -81,6 +82,11 @@ public final class Table {
     }
 
     private static int length(String cell) {
-        return cell.codePointCount(0, cell.length());
+        return Columns.of(cell);
+    }
+
+    /** A bar would end the cell, and a line break the row. */
+    private static String escape(String cell) {
+        return cell.replaceAll("\\R", " ").replace("|", "\\|");
     }
 }

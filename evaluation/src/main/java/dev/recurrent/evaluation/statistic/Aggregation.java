@@ -9,6 +9,11 @@ public enum Aggregation {
         double of(double x, double y) {
             return x / y;
         }
+
+        @Override
+        double slope(double ratio) {
+            return 1;
+        }
     },
 
     /** Σx / Σy: an observation counts as much as its y. Its error is bootstrapped. */
@@ -16,6 +21,11 @@ public enum Aggregation {
         @Override
         double of(double x, double y) {
             return x / y;
+        }
+
+        @Override
+        double slope(double ratio) {
+            return 1;
         }
     },
 
@@ -25,6 +35,11 @@ public enum Aggregation {
         double of(double x, double y) {
             return Math.exp(x / y);
         }
+
+        @Override
+        double slope(double ratio) {
+            return Math.exp(ratio);
+        }
     },
 
     /** Σx / Σy / ln 2: nats to bits. Its error is bootstrapped. */
@@ -33,7 +48,15 @@ public enum Aggregation {
         double of(double x, double y) {
             return x / y / Math.log(2);
         }
+
+        @Override
+        double slope(double ratio) {
+            return 1 / Math.log(2);
+        }
     };
 
     abstract double of(double x, double y);
+
+    /** The derivative by Σx / Σy, or by the mean. */
+    abstract double slope(double ratio);
 }

@@ -5,11 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.recurrent.tests.training.plot.Picture;
+import dev.recurrent.training.plot.Series;
 import dev.recurrent.training.report.LossCurve;
 import dev.recurrent.training.report.RunMetrics;
 import dev.recurrent.training.report.RunMetrics.Training;
 import dev.recurrent.training.report.RunMetrics.Validation;
-import dev.recurrent.training.report.Series;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;

@@ -1,7 +1,10 @@
 package dev.recurrent.training.report;
 
-import dev.recurrent.training.report.Series.Point;
-import dev.recurrent.training.report.Series.Stroke;
+import dev.recurrent.training.plot.LinePlot;
+import dev.recurrent.training.plot.Mark;
+import dev.recurrent.training.plot.Series;
+import dev.recurrent.training.plot.Series.Point;
+import dev.recurrent.training.plot.Series.Stroke;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;

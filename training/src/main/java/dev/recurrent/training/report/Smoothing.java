@@ -1,6 +1,6 @@
 package dev.recurrent.training.report;
 
-import dev.recurrent.training.report.Series.Point;
+import dev.recurrent.training.plot.Series.Point;
 import java.util.ArrayList;
 import java.util.List;
 

@@ -1,4 +1,4 @@
-package dev.recurrent.training.report;
+package dev.recurrent.training.plot;
 
 import java.util.Locale;
 import java.util.stream.LongStream;
@@ -10,7 +10,7 @@ import java.util.stream.LongStream;
  * @param high the value at its end, above {@code low}
  * @param tick the distance of ticks: 1, 2 or 5 times a power of ten
  */
-record Axis(double low, double high, double tick) {
+record LinearAxis(double low, double high, double tick) implements Axis {
 
     private static final String[] UNITS = {"", "K", "M", "B", "T"};
 
@@ -25,7 +25,7 @@ record Axis(double low, double high, double tick) {
      * @param ticks about how many there should be
      * @param leastTick the least distance of ticks; 0 for any
      */
-    static Axis of(double least, double greatest, int ticks, double leastTick) {
+    static LinearAxis of(double least, double greatest, int ticks, double leastTick) {
         double low = least;
         double high = greatest;
         if (low == high) {
@@ -34,17 +34,17 @@ record Axis(double low, double high, double tick) {
             high += room;
         }
         double tick = Math.max(leastTick, round((high - low) / ticks));
-        return new Axis(low, high, tick);
+        return new LinearAxis(low, high, tick);
     }
 
     /** Returns this axis from zero where it starts less than a tick above. */
-    Axis fromZero() {
-        return new Axis(low > 0 && low <= tick ? 0 : low, high, tick);
+    LinearAxis fromZero() {
+        return new LinearAxis(low > 0 && low <= tick ? 0 : low, high, tick);
     }
 
     /** Returns this axis from a tick to a tick. */
-    Axis toTicks() {
-        return new Axis(Math.floor(low / tick) * tick, Math.ceil(high / tick) * tick, tick);
+    LinearAxis toTicks() {
+        return new LinearAxis(Math.floor(low / tick) * tick, Math.ceil(high / tick) * tick, tick);
     }
 
     /** The first of 1, 2, 5, 10, … times a power of ten that is not below. */
@@ -54,16 +54,17 @@ record Axis(double low, double high, double tick) {
         return power * (part <= 1 ? 1 : part <= 2 ? 2 : part <= 5 ? 5 : 10);
     }
 
-    /** Returns where the ticks are. */
-    double[] ticks() {
+    @Override
+    public double[] ticks() {
         // Half a millionth of a tick is rounding.
         long first = (long) Math.ceil(low / tick - 5e-7);
         long last = (long) Math.floor(high / tick + 5e-7);
         return LongStream.rangeClosed(first, last).mapToDouble(i -> i * tick).toArray();
     }
 
-    /** Returns a tick's value, with as many decimals as ticks differ in. */
-    String label(double value) {
+    /** {@inheritDoc} It has as many decimals as ticks differ in. */
+    @Override
+    public String label(double value) {
         double magnitude = Math.max(Math.abs(low), Math.abs(high));
         int unit = 0;
         double scale = 1;
@@ -83,8 +84,8 @@ record Axis(double low, double high, double tick) {
                 + UNITS[unit];
     }
 
-    /** Returns where a value lies if the axis goes from {@code start} to {@code end}. */
-    double position(double value, double start, double end) {
-        return start + (value - low) / (high - low) * (end - start);
+    @Override
+    public double fraction(double value) {
+        return (value - low) / (high - low);
     }
 }

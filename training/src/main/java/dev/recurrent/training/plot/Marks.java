@@ -1,6 +1,6 @@
-package dev.recurrent.training.report;
+package dev.recurrent.training.plot;
 
-import dev.recurrent.training.report.Series.Point;
+import dev.recurrent.training.plot.Series.Point;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -10,9 +10,10 @@ final class Marks {
     private static final double RADIUS = 4;
     private static final double LETTER = 6.4;
     private static final double LINE = 15;
+    private static final double DESCENT = 3;
 
-    /** A label's base line above or below its mark, the best place first. */
-    private static final double[] PLACES = {-10, -25, -40, 19, 34, 49};
+    /** A label's base line above, beside or below its mark, the best place first. */
+    private static final double[] PLACES = {-10, 4, -25, -40, 19, 34, 49};
 
     private static final double[] SIDES = {0, -1, 1};
 
@@ -26,16 +27,29 @@ final class Marks {
         this.area = area;
     }
 
-    private record Box(double middle, double half, double base) {
+    private record Box(double left, double top, double right, double bottom) {
 
         boolean overlaps(Box other) {
-            return Math.abs(middle - other.middle) < half + other.half
-                    && Math.abs(base - other.base) < LINE;
+            return left < other.right
+                    && other.left < right
+                    && top < other.bottom
+                    && other.top < bottom;
+        }
+    }
+
+    /** Where a label stands. */
+    private record Label(double middle, double half, double base) {
+
+        Box box() {
+            return new Box(middle - half, base + DESCENT - LINE, middle + half, base + DESCENT);
         }
     }
 
     void draw(Svg svg, List<Mark> marks) {
-        for (Mark mark : marks) {
+        List<Mark> drawn =
+                marks.stream().filter(mark -> area.pixel(mark.point()).isFinite()).toList();
+        drawn.forEach(mark -> taken.add(box(area.pixel(mark.point()))));
+        for (Mark mark : drawn) {
             Point pixel = area.pixel(mark.point());
             if (mark.label() != null) {
                 label(svg, mark, pixel);
@@ -59,16 +73,16 @@ final class Marks {
 
     private void label(Svg svg, Mark mark, Point pixel) {
         double half = LETTER * mark.label().codePointCount(0, mark.label().length()) / 2;
-        Box box = place(pixel, half);
-        taken.add(box);
+        Label place = place(pixel, half);
+        taken.add(place.box());
         // A white rim keeps the label legible on lines.
         svg.text(
                 "text",
                 mark.label(),
                 "x",
-                box.middle(),
+                place.middle(),
                 "y",
-                box.base(),
+                place.base(),
                 "font-size",
                 12.0,
                 "text-anchor",
@@ -83,23 +97,29 @@ final class Marks {
                 "stroke");
     }
 
+    private static Box box(Point pixel) {
+        return new Box(
+                pixel.x() - RADIUS, pixel.y() - RADIUS, pixel.x() + RADIUS, pixel.y() + RADIUS);
+    }
+
     /** The first free place above, to the left or to the right, then farther above and below. */
-    private Box place(Point pixel, double half) {
+    private Label place(Point pixel, double half) {
         for (double offset : PLACES) {
             for (double side : SIDES) {
-                Box box = box(pixel.x() + side * (half + BESIDE), pixel.y() + offset, half);
-                boolean inside = box.base() - LINE > area.top() && box.base() < area.bottom() - 3;
+                Label label = label(pixel.x() + side * (half + BESIDE), pixel.y() + offset, half);
+                Box box = label.box();
+                boolean inside = box.top() > area.top() && box.bottom() < area.bottom();
                 if (inside && taken.stream().noneMatch(box::overlaps)) {
-                    return box;
+                    return label;
                 }
             }
         }
-        return box(pixel.x(), pixel.y() + PLACES[0], half);
+        return label(pixel.x(), pixel.y() + PLACES[0], half);
     }
 
     /** A label around x, or as near as the area's edges allow. */
-    private Box box(double x, double base, double half) {
+    private Label label(double x, double base, double half) {
         double middle = Math.min(area.right() - half, Math.max(area.left() + half, x));
-        return new Box(middle, half, base);
+        return new Label(middle, half, base);
     }
 }

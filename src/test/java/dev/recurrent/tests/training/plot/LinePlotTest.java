@@ -1,14 +1,14 @@
-package dev.recurrent.tests.training.report;
+package dev.recurrent.tests.training.plot;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.recurrent.training.report.LinePlot;
-import dev.recurrent.training.report.Mark;
-import dev.recurrent.training.report.Series;
-import dev.recurrent.training.report.Series.Point;
-import dev.recurrent.training.report.Series.Stroke;
+import dev.recurrent.training.plot.LinePlot;
+import dev.recurrent.training.plot.Mark;
+import dev.recurrent.training.plot.Series;
+import dev.recurrent.training.plot.Series.Point;
+import dev.recurrent.training.plot.Series.Stroke;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;

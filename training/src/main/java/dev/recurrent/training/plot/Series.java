@@ -1,4 +1,4 @@
-package dev.recurrent.training.report;
+package dev.recurrent.training.plot;
 
 import java.util.List;
 
@@ -34,7 +34,8 @@ public record Series(String name, List<Point> points, String color, Stroke strok
      */
     public record Point(double x, double y) {
 
-        boolean isFinite() {
+        /** Returns whether both coordinates are finite. */
+        public boolean isFinite() {
             return Double.isFinite(x) && Double.isFinite(y);
         }
     }

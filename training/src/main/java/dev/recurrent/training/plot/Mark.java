@@ -1,4 +1,4 @@
-package dev.recurrent.training.report;
+package dev.recurrent.training.plot;
 
 /**
  * A point of a plot that stands out.

@@ -1,4 +1,4 @@
-package dev.recurrent.tests.training.report;
+package dev.recurrent.tests.training.plot;
 
 import java.io.StringReader;
 import java.util.ArrayList;
@@ -12,7 +12,7 @@ import org.w3c.dom.NodeList;
 import org.xml.sax.InputSource;
 
 /** An SVG document, parsed as XML, and its coordinates back in the units of its axes. */
-final class Picture {
+public final class Picture {
 
     private final Document document;
 
@@ -20,7 +20,7 @@ final class Picture {
         this.document = document;
     }
 
-    static Picture parse(String svg) {
+    public static Picture parse(String svg) {
         try {
             return new Picture(
                     DocumentBuilderFactory.newInstance()
@@ -31,7 +31,7 @@ final class Picture {
         }
     }
 
-    List<Element> elements(String name) {
+    public List<Element> elements(String name) {
         NodeList nodes = document.getElementsByTagName(name);
         List<Element> elements = new ArrayList<>();
         for (int i = 0; i < nodes.getLength(); i++) {
@@ -40,12 +40,12 @@ final class Picture {
         return elements;
     }
 
-    List<String> texts() {
+    public List<String> texts() {
         return elements("text").stream().map(Element::getTextContent).toList();
     }
 
     /** The labels of ticks, across or up, in their order. */
-    List<String> ticks(boolean across) {
+    public List<String> ticks(boolean across) {
         return tickElements(across).stream().map(Element::getTextContent).toList();
     }
 
@@ -57,7 +57,7 @@ final class Picture {
     }
 
     /** The value at a pixel, by the first and last tick. */
-    double value(boolean across, double pixel) {
+    public double value(boolean across, double pixel) {
         List<Element> ticks = tickElements(across);
         Element first = ticks.get(0);
         Element last = ticks.get(ticks.size() - 1);
@@ -72,7 +72,7 @@ final class Picture {
     }
 
     /** The points of a path, in the units of the axes. */
-    List<double[]> points(Element path) {
+    public List<double[]> points(Element path) {
         return Arrays.stream(path.getAttribute("d").substring(1).split("L"))
                 .map(pair -> pair.split(" "))
                 .map(
@@ -85,11 +85,11 @@ final class Picture {
     }
 
     /** The middle of a circle, in the units of the axes. */
-    double[] middle(Element circle) {
+    public double[] middle(Element circle) {
         return new double[] {value(true, number(circle, "cx")), value(false, number(circle, "cy"))};
     }
 
-    static double number(Element element, String attribute) {
+    public static double number(Element element, String attribute) {
         return Double.parseDouble(element.getAttribute(attribute));
     }
 }

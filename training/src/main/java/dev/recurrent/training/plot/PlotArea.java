@@ -1,6 +1,6 @@
-package dev.recurrent.training.report;
+package dev.recurrent.training.plot;
 
-import dev.recurrent.training.report.Series.Point;
+import dev.recurrent.training.plot.Series.Point;
 
 /**
  * Where a plot's values lie in its picture, in pixels.
@@ -30,10 +30,6 @@ record PlotArea(Axis x, Axis y, double left, double top, double right, double bo
         return new Point(pixelX(point.x()), pixelY(point.y()));
     }
 
-    boolean contains(Point pixel) {
-        return pixel.x() >= left && pixel.x() <= right && pixel.y() >= top && pixel.y() <= bottom;
-    }
-
     /** Draws grid, axes, ticks and labels. */
     void draw(Svg svg, String xLabel, String yLabel) {
         svg.open("g", "fill", AXIS, "font-size", 12.0, "text-anchor", "end");
@@ -52,6 +48,18 @@ record PlotArea(Axis x, Axis y, double left, double top, double right, double bo
         svg.close("g");
         line(svg, AXIS, left, top, left, bottom);
         line(svg, AXIS, left, bottom, right, bottom);
+        nameAxes(svg, xLabel, yLabel, left, top, right, bottom);
+    }
+
+    /** Writes what the axes of an area show, below it and to its left. */
+    static void nameAxes(
+            Svg svg,
+            String xLabel,
+            String yLabel,
+            double left,
+            double top,
+            double right,
+            double bottom) {
         name(svg, xLabel, (left + right) / 2, bottom + 42, "");
         double middle = (top + bottom) / 2;
         String turn = "rotate(-90 16 " + Svg.number(middle) + ")";

@@ -1,4 +1,4 @@
-package dev.recurrent.training.report;
+package dev.recurrent.training.plot;
 
 import java.math.BigDecimal;
 import java.math.RoundingMode;

@@ -1,4 +1,4 @@
-package dev.recurrent.training.report;
+package dev.recurrent.training.plot;
 
 import java.util.ArrayList;
 import java.util.List;

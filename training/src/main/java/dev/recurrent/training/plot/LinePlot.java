@@ -1,10 +1,7 @@
-package dev.recurrent.training.report;
+package dev.recurrent.training.plot;
 
-import dev.recurrent.training.report.Series.Point;
-import dev.recurrent.training.report.Series.Stroke;
-import dev.recurrent.zoo.checkpoint.AtomicFiles;
-import java.io.IOException;
-import java.nio.file.Path;
+import dev.recurrent.training.plot.Series.Point;
+import dev.recurrent.training.plot.Series.Stroke;
 import java.util.ArrayList;
 import java.util.DoubleSummaryStatistics;
 import java.util.List;
@@ -12,18 +9,11 @@ import java.util.Objects;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
 
-/**
- * Lines in a picture with linear axes, as SVG: title, legend, round ticks, marks. The same plot
- * gives the same text.
- */
-public final class LinePlot {
+/** Lines and marks in a picture with linear or logarithmic axes: title, legend, round ticks. */
+public final class LinePlot implements Plot {
 
-    private static final double WIDTH = 720;
     private static final double AREA_HEIGHT = 320;
-    private static final double LEFT = 64;
-    private static final double RIGHT = WIDTH - 24;
     private static final double BELOW = 58;
-    private static final double TITLE = 30;
     private static final int TICKS_ACROSS = 8;
     private static final int TICKS_UP = 7;
 
@@ -32,6 +22,9 @@ public final class LinePlot {
     private final String yLabel;
     private final double leastXTick;
     private final double yFrom;
+    private final Unit xUnit;
+    private final Unit yUnit;
+    private final List<Double> yReach;
     private final List<Series> series;
     private final List<Mark> marks;
 
@@ -41,6 +34,9 @@ public final class LinePlot {
         yLabel = builder.yLabel;
         leastXTick = builder.leastXTick;
         yFrom = builder.yFrom;
+        xUnit = builder.xUnit;
+        yUnit = builder.yUnit;
+        yReach = List.copyOf(builder.yReach);
         series = List.copyOf(builder.series);
         marks = builder.marks.stream().filter(mark -> mark.point().isFinite()).toList();
     }
@@ -50,54 +46,14 @@ public final class LinePlot {
         return new Builder();
     }
 
-    /**
-     * Writes the picture to a file or replaces it in one step.
-     *
-     * @param file where; its folder must be there
-     * @throws IOException if it cannot be written; the old file is untouched then
-     */
-    public void write(Path file) throws IOException {
-        AtomicFiles.writeString(file, toSvg());
-    }
-
-    /** Returns the picture as an SVG document. */
+    @Override
     public String toSvg() {
-        Legend legend = new Legend(series, RIGHT - LEFT);
-        double top = TITLE + 8 + legend.height() + 12;
+        Legend legend = new Legend(series, Frame.RIGHT - Frame.LEFT);
+        double top = Frame.TITLE + 8 + legend.height() + 12;
         double bottom = top + AREA_HEIGHT;
-        double height = bottom + BELOW;
-        PlotArea area = new PlotArea(xAxis(), yAxis(), LEFT, top, RIGHT, bottom);
-        Svg svg = new Svg();
-        svg.open(
-                "svg",
-                "xmlns",
-                "http://www.w3.org/2000/svg",
-                "viewBox",
-                "0 0 " + Svg.number(WIDTH) + " " + Svg.number(height),
-                "width",
-                WIDTH,
-                "height",
-                height,
-                "font-family",
-                "Helvetica, Arial, sans-serif",
-                "font-size",
-                13.0);
-        svg.text("title", title);
-        svg.element("rect", "width", WIDTH, "height", height, "fill", "#FFFFFF");
-        svg.text(
-                "text",
-                title,
-                "x",
-                LEFT,
-                "y",
-                TITLE - 4,
-                "font-size",
-                16.0,
-                "font-weight",
-                "bold",
-                "fill",
-                "#222222");
-        legend.draw(svg, LEFT, TITLE + 8);
+        PlotArea area = new PlotArea(xAxis(), yAxis(), Frame.LEFT, top, Frame.RIGHT, bottom);
+        Svg svg = Frame.open(title, bottom + BELOW);
+        legend.draw(svg, Frame.LEFT, Frame.TITLE + 8);
         area.draw(svg, xLabel, yLabel);
         Lines.draw(svg, area, series);
         new Marks(area).draw(svg, marks);
@@ -105,26 +61,41 @@ public final class LinePlot {
     }
 
     private Axis xAxis() {
-        return axis(range(points(series), Point::x), TICKS_ACROSS, leastXTick).fromZero();
+        DoubleSummaryStatistics range =
+                range(Stream.concat(points(series), places()), Point::x, xUnit);
+        return xUnit == null
+                ? linear(range, TICKS_ACROSS, leastXTick).fromZero()
+                : logarithmic(range, TICKS_ACROSS, xUnit);
     }
 
     private Axis yAxis() {
         List<Series> front = series.stream().filter(s -> s.stroke() != Stroke.FAINT).toList();
         Stream<Point> heeded =
-                Stream.concat(
-                        points(front).filter(point -> point.x() >= yFrom),
-                        marks.stream().map(Mark::point));
-        DoubleSummaryStatistics range = range(heeded, Point::y);
+                Stream.concat(points(front).filter(point -> point.x() >= yFrom), places());
+        DoubleSummaryStatistics range = range(heeded, Point::y, yUnit);
         if (range.getCount() == 0) {
-            range = range(points(series), Point::y);
+            range = range(points(series), Point::y, yUnit);
         }
-        return axis(range, TICKS_UP, 0).toTicks();
+        yReach.forEach(range::accept);
+        return yUnit == null
+                ? linear(range, TICKS_UP, 0).toTicks()
+                : logarithmic(range, TICKS_UP, yUnit);
     }
 
-    private static Axis axis(DoubleSummaryStatistics range, int ticks, double leastTick) {
+    private static LinearAxis linear(DoubleSummaryStatistics range, int ticks, double leastTick) {
         return range.getCount() == 0
-                ? Axis.of(0, 1, ticks, leastTick)
-                : Axis.of(range.getMin(), range.getMax(), ticks, leastTick);
+                ? LinearAxis.of(0, 1, ticks, leastTick)
+                : LinearAxis.of(range.getMin(), range.getMax(), ticks, leastTick);
+    }
+
+    private static LogAxis logarithmic(DoubleSummaryStatistics range, int ticks, Unit unit) {
+        return range.getCount() == 0
+                ? LogAxis.of(1, 2, ticks, unit)
+                : LogAxis.of(range.getMin(), range.getMax(), ticks, unit);
+    }
+
+    private Stream<Point> places() {
+        return marks.stream().map(Mark::point);
     }
 
     private static Stream<Point> points(List<Series> lines) {
@@ -132,8 +103,11 @@ public final class LinePlot {
     }
 
     private static DoubleSummaryStatistics range(
-            Stream<Point> points, ToDoubleFunction<Point> coordinate) {
-        return points.filter(Point::isFinite).mapToDouble(coordinate).summaryStatistics();
+            Stream<Point> points, ToDoubleFunction<Point> coordinate, Unit logarithmic) {
+        return points.filter(Point::isFinite)
+                .mapToDouble(coordinate)
+                .filter(value -> logarithmic == null || value > 0)
+                .summaryStatistics();
     }
 
     /** Builds a {@link LinePlot}. */
@@ -146,6 +120,9 @@ public final class LinePlot {
         private String yLabel;
         private double leastXTick;
         private double yFrom = Double.NEGATIVE_INFINITY;
+        private Unit xUnit;
+        private Unit yUnit;
+        private final List<Double> yReach = new ArrayList<>();
 
         private Builder() {}
 
@@ -181,6 +158,32 @@ public final class LinePlot {
          */
         public Builder optYFrom(double x) {
             yFrom = x;
+            return this;
+        }
+
+        /**
+         * Makes the axis across logarithmic; points at 0 or below are gaps.
+         *
+         * @param unit of its labels
+         */
+        public Builder optLogX(Unit unit) {
+            xUnit = unit;
+            return this;
+        }
+
+        /**
+         * Makes the axis up logarithmic; points at 0 or below are gaps.
+         *
+         * @param unit of its labels
+         */
+        public Builder optLogY(Unit unit) {
+            yUnit = unit;
+            return this;
+        }
+
+        /** Makes the axis up reach a value, whether a point lies there or not. */
+        public Builder optYReach(double value) {
+            yReach.add(value);
             return this;
         }
 

@@ -1,7 +1,7 @@
-package dev.recurrent.training.report;
+package dev.recurrent.training.plot;
 
-import dev.recurrent.training.report.Series.Point;
-import dev.recurrent.training.report.Series.Stroke;
+import dev.recurrent.training.plot.Series.Point;
+import dev.recurrent.training.plot.Series.Stroke;
 import java.util.List;
 
 /** Draws the lines of a plot, cut at the edges of its area. */
@@ -26,8 +26,10 @@ final class Lines {
         svg.close("clipPath");
         svg.open("g", "clip-path", "url(#" + CLIP + ")", "stroke-linejoin", "round");
         for (Series line : series) {
-            for (List<Point> part : Polyline.parts(line.points())) {
-                drawPart(svg, line, Polyline.thin(part.stream().map(area::pixel).toList()));
+            // A logarithmic axis has no place for what is not above 0: a gap in pixels alone.
+            List<Point> pixels = line.points().stream().map(area::pixel).toList();
+            for (List<Point> part : Polyline.parts(pixels)) {
+                drawPart(svg, line, Polyline.thin(part));
             }
         }
         svg.close("g");
