@@ -29,8 +29,7 @@ public final class Arc {
 
     private static Question read(JsonLine line) {
         boolean isRelease = line.field("question").isJsonObject();
-        String asked =
-                isRelease ? line.nested("question").string("stem") : line.string("question");
+        String asked = isRelease ? line.nested("question").string("stem") : line.string("question");
         List<Labelled> choices =
                 isRelease ? release(line.nested("question")) : hub(line.nested("choices"));
         String key = line.string("answerKey");

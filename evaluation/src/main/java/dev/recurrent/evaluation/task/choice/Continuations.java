@@ -64,8 +64,7 @@ final class Continuations {
         long[] alone = tokenizer.encode(context.stripTrailing());
         List<long[]> texts =
                 continuations.stream().map(text -> tokenizer.encode(context + text)).toList();
-        int shared =
-                texts.stream().mapToInt(text -> sharedLength(alone, text)).min().orElseThrow();
+        int shared = texts.stream().mapToInt(text -> sharedLength(alone, text)).min().orElseThrow();
         long[] read = shared == 0 ? start : Arrays.copyOf(alone, shared);
         List<long[]> rest =
                 texts.stream().map(text -> Arrays.copyOfRange(text, shared, text.length)).toList();

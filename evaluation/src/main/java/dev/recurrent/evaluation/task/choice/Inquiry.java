@@ -52,8 +52,7 @@ final class Inquiry {
 
     /** Scores all choices of some questions. */
     static void score(List<Inquiry> inquiries, Scorer scorer) {
-        List<Prompt> all =
-                inquiries.stream().flatMap(inquiry -> inquiry.prompts.stream()).toList();
+        List<Prompt> all = inquiries.stream().flatMap(inquiry -> inquiry.prompts.stream()).toList();
         List<List<Scores>> results = scorer.continuations(all);
         int from = 0;
         for (Inquiry inquiry : inquiries) {

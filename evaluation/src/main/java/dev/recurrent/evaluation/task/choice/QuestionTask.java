@@ -83,8 +83,7 @@ public final class QuestionTask implements Task {
             TaskOptions options)
             throws IOException {
         boolean drawsFromItself = options.shots() > 0 && files.examples() == null;
-        List<Question> all =
-                read(files.questions(), format, drawsFromItself ? 0 : options.limit());
+        List<Question> all = read(files.questions(), format, drawsFromItself ? 0 : options.limit());
         List<Question> examples = List.of();
         if (options.shots() > 0) {
             examples = drawsFromItself ? all : read(files.examples(), format, 0);

@@ -51,8 +51,7 @@ public final class Template {
     String fill(JsonLine line) {
         return PLACEHOLDER
                 .matcher(text)
-                .replaceAll(
-                        found -> Matcher.quoteReplacement(scalar(line, found.group(1))));
+                .replaceAll(found -> Matcher.quoteReplacement(scalar(line, found.group(1))));
     }
 
     /**

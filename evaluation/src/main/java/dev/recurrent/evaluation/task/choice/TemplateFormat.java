@@ -50,9 +50,7 @@ public final class TemplateFormat {
             return Question.choosing(
                     line,
                     all,
-                    labels == null
-                            ? index(line, right)
-                            : position(line, right, labels.fill(line)));
+                    labels == null ? index(line, right) : position(line, right, labels.fill(line)));
         };
     }
 
