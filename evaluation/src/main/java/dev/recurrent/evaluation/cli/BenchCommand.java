@@ -5,9 +5,11 @@ import com.google.gson.GsonBuilder;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.evaluation.InvalidInputException;
+import dev.recurrent.evaluation.Suggestions;
 import dev.recurrent.evaluation.bench.Bench;
 import dev.recurrent.evaluation.bench.BenchModels;
 import dev.recurrent.evaluation.bench.BenchShape;
+import dev.recurrent.evaluation.bench.ContinuationBench;
 import dev.recurrent.evaluation.bench.Measurement;
 import dev.recurrent.evaluation.bench.MixerBench;
 import dev.recurrent.evaluation.bench.ModelBench;
@@ -39,6 +41,9 @@ import picocli.CommandLine.Spec;
                 + " and 237M parameters; that takes some minutes."
         })
 final class BenchCommand implements Callable<Integer> {
+
+    /** A recurrent model, and one with attention over a window. */
+    private static final List<String> CONTINUATION_MODELS = List.of("gated-deltanet", "griffin");
 
     @Spec private CommandSpec spec;
 
@@ -76,6 +81,13 @@ final class BenchCommand implements Callable<Integer> {
     private boolean training;
 
     @Option(
+            names = "--continuations",
+            description =
+                    "Time questions of four choices: the context read once, beside each choice"
+                            + " scored alone. Without --model on gated-deltanet and griffin.")
+    private boolean continuations;
+
+    @Option(
             names = "--precision",
             paramLabel = "TYPE",
             defaultValue = "full",
@@ -93,7 +105,7 @@ final class BenchCommand implements Callable<Integer> {
             names = {"--batch", "-b"},
             paramLabel = "N",
             defaultValue = "0",
-            description = "Rows (default: 1).")
+            description = "Rows (default: 1; 4 for continuations).")
     private int batch;
 
     @Option(
@@ -109,6 +121,12 @@ final class BenchCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         BenchShape shape = shape();
+        if (continuations && training) {
+            throw new InvalidInputException("--continuations and --training are two measurements");
+        }
+        if (continuations && models.isEmpty()) {
+            models = CONTINUATION_MODELS;
+        }
         List<RuleBench> chosenRules = choose("rule", rules, RuleBench.values());
         List<MixerBench> chosenMixers = choose("mixer", mixers, MixerBench.values());
         List<String> own = models.stream().filter(BenchModels.NAMED::contains).toList();
@@ -182,7 +200,9 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private void measure(String name, LanguageModel model, Bench bench, BenchShape shape) {
-        if (training) {
+        if (continuations) {
+            new ContinuationBench(name, model).run(bench, shape);
+        } else if (training) {
             new TrainingBench(precision, recomputing).run(bench, name, model, shape);
         } else {
             new ModelBench(name, model).run(bench, shape);

@@ -1,6 +1,7 @@
 package dev.recurrent.evaluation.cli;
 
 import ai.djl.Device;
+import dev.recurrent.evaluation.Suggestions;
 import dev.recurrent.evaluation.catalog.Tasks;
 import dev.recurrent.evaluation.report.EvaluationReport;
 import dev.recurrent.evaluation.report.Memory;

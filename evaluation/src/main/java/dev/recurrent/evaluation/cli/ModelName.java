@@ -2,6 +2,7 @@ package dev.recurrent.evaluation.cli;
 
 import ai.djl.MalformedModelException;
 import dev.recurrent.evaluation.InvalidInputException;
+import dev.recurrent.evaluation.Suggestions;
 import dev.recurrent.zoo.ModelReference;
 import dev.recurrent.zoo.Pretrained;
 import dev.recurrent.zoo.UnknownModelException;

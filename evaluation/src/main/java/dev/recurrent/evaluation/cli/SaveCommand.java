@@ -2,6 +2,7 @@ package dev.recurrent.evaluation.cli;
 
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.evaluation.InvalidInputException;
+import dev.recurrent.evaluation.Suggestions;
 import dev.recurrent.evaluation.verify.Expected;
 import dev.recurrent.zoo.Pretrained;
 import dev.recurrent.zoo.config.HubConfig;

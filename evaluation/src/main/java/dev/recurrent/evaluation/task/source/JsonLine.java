@@ -59,7 +59,42 @@ public record JsonLine(String where, JsonObject object) {
         return object.has(field) && !object.get(field).isJsonNull();
     }
 
-    private JsonElement field(String field) {
+    /**
+     * Returns the object that stands in a field.
+     *
+     * @throws InvalidInputException if there is no such field or it is not an object
+     */
+    public JsonLine nested(String field) {
+        return nested("\"" + field + "\"", field(field));
+    }
+
+    /**
+     * Returns the objects that stand in a field.
+     *
+     * @throws InvalidInputException if there is no such field or it is not an array of objects
+     */
+    public List<JsonLine> allNested(String field) {
+        if (!(field(field) instanceof JsonArray array)) {
+            throw wrong("its \"" + field + "\" is not an array of objects");
+        }
+        List<JsonLine> lines = new ArrayList<>();
+        array.forEach(element -> lines.add(nested("an element of \"" + field + "\"", element)));
+        return lines;
+    }
+
+    private JsonLine nested(String what, JsonElement value) {
+        if (!(value instanceof JsonObject inner)) {
+            throw wrong(what + " is not an object");
+        }
+        return new JsonLine(where + ", in " + what, inner);
+    }
+
+    /**
+     * Returns what stands in a field.
+     *
+     * @throws InvalidInputException if there is no such field
+     */
+    public JsonElement field(String field) {
         if (!has(field)) {
             throw wrong(
                     "there is no \""

@@ -1,13 +1,12 @@
-package dev.recurrent.evaluation.cli;
+package dev.recurrent.evaluation;
 
-import dev.recurrent.evaluation.InvalidInputException;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 
 /** Complaints about unknown names that say which name may have been meant. */
-final class Suggestions {
+public final class Suggestions {
 
     /** A name further away than a third of its length is another name. */
     private static final int TOLERATED_PART = 3;
@@ -22,7 +21,8 @@ final class Suggestions {
      * @param known all there are
      * @return the exception to throw
      */
-    static InvalidInputException unknown(String kind, String name, Collection<String> known) {
+    public static InvalidInputException unknown(
+            String kind, String name, Collection<String> known) {
         List<String> near =
                 known.stream()
                         .filter(other -> distance(name, other) <= tolerance(name, other))
