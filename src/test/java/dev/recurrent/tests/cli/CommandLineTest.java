@@ -31,7 +31,16 @@ class CommandLineTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"list", "generate", "evaluate", "train", "verify", "save", "bench", "demo"})
+            strings = {
+                "list",
+                "generate",
+                "evaluate",
+                "train",
+                "verify",
+                "save",
+                "bench",
+                "compare"
+            })
     void everyCommandHelps(String command) {
         CommandLineRun run = CommandLineRun.of(command, "--help");
         assertThat(run.code()).isZero();

@@ -24,14 +24,6 @@ import picocli.CommandLine.Spec;
         })
 final class CompareCommand implements Callable<Integer> {
 
-    /** How the comparison is printed. */
-    enum Format {
-        TABLE,
-        JSON,
-        CSV,
-        MARKDOWN
-    }
-
     @Spec private CommandSpec spec;
 
     @Parameters(index = "0", paramLabel = "A.json", description = "The results compared with.")
@@ -62,7 +54,7 @@ final class CompareCommand implements Callable<Integer> {
             defaultValue = "table",
             paramLabel = "FORMAT",
             description = "table, json, csv or markdown (default: ${DEFAULT-VALUE}).")
-    private Format format;
+    private OutputFormat format;
 
     @Override
     public Integer call() throws Exception {

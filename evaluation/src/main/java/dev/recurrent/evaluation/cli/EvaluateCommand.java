@@ -1,23 +1,17 @@
 package dev.recurrent.evaluation.cli;
 
-import ai.djl.Device;
-import dev.recurrent.evaluation.Suggestions;
+import ai.djl.MalformedModelException;
+import dev.recurrent.evaluation.InvalidInputException;
 import dev.recurrent.evaluation.catalog.Tasks;
 import dev.recurrent.evaluation.report.EvaluationReport;
-import dev.recurrent.evaluation.report.Memory;
 import dev.recurrent.evaluation.report.ModelResult;
-import dev.recurrent.evaluation.score.Scorer;
-import dev.recurrent.evaluation.task.Measured;
-import dev.recurrent.evaluation.task.Task;
-import dev.recurrent.evaluation.task.TaskOptions;
-import dev.recurrent.evaluation.task.TaskRunner;
-import dev.recurrent.evaluation.task.Traits;
-import dev.recurrent.zoo.Pretrained;
+import dev.recurrent.evaluation.report.ResultsFolder;
+import dev.recurrent.evaluation.report.Table;
+import dev.recurrent.evaluation.run.Evaluation;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -33,113 +27,155 @@ import picocli.CommandLine.Spec;
         name = "evaluate",
         header = "Measures models by tasks.",
         description = {
-            "Measures models by tasks and prints a table of the scores.",
-            "perplexity reads a UTF-8 text in one pass that carries the state; its first token is"
-                    + " context only."
+            "Measures models by tasks and prints a table of the scores and of what they cost.",
+            "Without models and tasks: the models in the jar, by a play and by MQAR.",
+            "Example: recurrent evaluate -m griffin,path/to/model -t perplexity,niah_single_1"
+                    + " --seq-len 256,1k,4k -o results"
         })
 final class EvaluateCommand implements Callable<Integer> {
 
-    /** How results are printed. */
-    enum Format {
-        TABLE,
-        JSON
-    }
-
     @Spec private CommandSpec spec;
 
-    @Mixin private ModelOption models;
+    @Option(
+            names = {"--model", "-m"},
+            split = ",",
+            paramLabel = "MODEL",
+            description = "Entries of the zoo (see list) or folders in Hugging Face form.")
+    private List<String> models = List.of();
+
+    @Mixin private TaskOption tasks;
 
     @Mixin private DeviceOption device;
 
     @Option(
-            names = {"--tasks", "--task", "-t"},
-            required = true,
-            split = ",",
-            paramLabel = "TASK",
-            description = "perplexity; several separated by commas.")
-    private List<String> taskNames;
-
-    @Option(names = "--text", paramLabel = "FILE", description = "The text that is scored.")
-    private Path text;
+            names = {"--batch-size", "-b"},
+            paramLabel = "N",
+            defaultValue = "8",
+            description = "Sequences that run together (default: ${DEFAULT-VALUE}).")
+    private int batch;
 
     @Option(
-            names = {"--limit", "-L"},
-            paramLabel = "N",
-            defaultValue = "0",
-            description =
-                    "Score a part only, for perplexity the first N lines. Figures are then not"
-                            + " comparable.")
-    private long limit;
+            names = {"--output", "-o"},
+            paramLabel = "DIR",
+            description = "A folder for results as JSON, CSV, Markdown and pictures.")
+    private Path output;
+
+    @Option(
+            names = {"--log-samples", "-s"},
+            description = "Write every question and answer into the output folder.")
+    private boolean logSamples;
 
     @Option(
             names = "--format",
             defaultValue = "table",
             paramLabel = "FORMAT",
-            description = "table or json (default: ${DEFAULT-VALUE}).")
-    private Format format;
+            description = "table, json, csv or markdown (default: ${DEFAULT-VALUE}).")
+    private OutputFormat format;
+
+    @Option(names = "--list", description = "List the tasks, and do nothing else.")
+    private boolean list;
 
     @Override
     public Integer call() throws Exception {
-        List<Task> tasks = tasks();
-        List<ModelName> names = models.names();
-        if (limit > 0) {
-            spec.commandLine()
-                    .getErr()
-                    .println("--limit " + limit + ": these figures are not comparable");
+        if (list) {
+            spec.commandLine().getOut().print(taskTable());
+            return 0;
         }
-        Instant start = Instant.now().truncatedTo(ChronoUnit.SECONDS);
-        List<ModelResult> results = new ArrayList<>();
-        for (ModelName name : names) {
-            name.warn(spec.commandLine().getErr());
-            try (Pretrained model = name.open(device)) {
-                for (Task task : tasks) {
-                    results.add(measure(name.text(), model, task));
-                }
-            }
+        check();
+        Instant start = Instant.now();
+        Evaluation evaluation = new Evaluation(device.device(), batch, tasks.options().seed());
+        add(evaluation);
+        if (tasks.options().limit() > 0) {
+            err().println("--limit is given: these figures are not comparable");
         }
-        EvaluationReport report = new EvaluationReport(results, settings(start));
-        PrintWriter out = spec.commandLine().getOut();
-        out.print(format == Format.JSON ? report.toJson() : report.toTable());
+        if (output == null) {
+            print(report(evaluation, null, start));
+            return 0;
+        }
+        try (ResultsFolder folder = ResultsFolder.create(output, start)) {
+            EvaluationReport report = report(evaluation, logSamples ? folder : null, start);
+            err().println("results: " + folder.write(report));
+            print(report);
+        }
         return 0;
     }
 
-    /** Makes the tasks, so that unknown names and bad input show before a model is loaded. */
-    private List<Task> tasks() throws Exception {
-        TaskOptions options = TaskOptions.DEFAULT.withText(text).withLimit(limit);
-        for (String name : taskNames) {
-            if (!Tasks.names().contains(name)) {
-                throw Suggestions.unknown("task", name, Tasks.names());
+    private void check() {
+        if (models.isEmpty() && tasks.isGiven()) {
+            throw new InvalidInputException("Which models? Name them with --model A,B");
+        }
+        if (!models.isEmpty() && !tasks.isGiven()) {
+            throw new InvalidInputException(
+                    "Which tasks? Name them with --tasks A,B; evaluate --list shows all");
+        }
+        if (batch < 1) {
+            throw new InvalidInputException("--batch-size must be at least 1, not " + batch);
+        }
+        if (logSamples && output == null) {
+            throw new InvalidInputException("--log-samples needs a folder: --output DIR");
+        }
+    }
+
+    private void add(Evaluation evaluation) throws IOException, MalformedModelException {
+        if (models.isEmpty()) {
+            BundledEvaluation.addTo(evaluation, tasks.options());
+            return;
+        }
+        List<ModelName> names = models.stream().map(ModelName::of).toList();
+        List<TaskOption.Sized> sized = tasks.tasks();
+        for (ModelName name : names) {
+            name.warn(err());
+            for (TaskOption.Sized task : sized) {
+                evaluation.add(name.reference(), task.task(), task.length());
             }
         }
-        List<Task> tasks = new ArrayList<>();
-        for (String name : taskNames) {
-            tasks.add(Tasks.create(name, options));
-        }
-        return tasks;
     }
 
-    private ModelResult measure(String name, Pretrained model, Task task) throws Exception {
-        Traits traits = new Traits(name, model.tokenizer(), model.config().model().vocabulary());
-        Scorer scorer = new Scorer(model.model(), model.tokenizer(), model.manager(), 1);
-        Device where = model.manager().getDevice();
-        ProgressLine progress = new ProgressLine(spec.commandLine().getErr(), name);
-        long start = System.nanoTime();
-        Measured measured =
-                Measured.of(
-                        new TaskRunner(task, 0)
-                                .run(task.fit(traits), scorer, outcome -> {}, progress));
-        double seconds = (System.nanoTime() - start) / 1e9;
-        return new ModelResult(name, task.name(), 0, measured, seconds, Memory.peak(where));
+    private EvaluationReport report(Evaluation evaluation, ResultsFolder samples, Instant start)
+            throws IOException, MalformedModelException {
+        List<ModelResult> results = evaluation.run(new EvaluationProgress(err(), samples));
+        return new EvaluationReport(results, settings(), start);
     }
 
-    private Map<String, Object> settings(Instant start) {
+    private void print(EvaluationReport report) {
+        PrintWriter out = spec.commandLine().getOut();
+        out.print(
+                switch (format) {
+                    case TABLE -> report.toTable();
+                    case JSON -> report.toJson();
+                    case CSV -> report.toCsv();
+                    case MARKDOWN -> report.toMarkdown();
+                });
+        out.flush();
+    }
+
+    private Map<String, Object> settings() {
         Map<String, Object> settings = new LinkedHashMap<>();
-        settings.put("text", text == null ? null : text.toString());
-        settings.put("limit", limit == 0 ? null : limit);
+        settings.put("model", models);
+        tasks.describe(settings);
+        settings.put("batch_size", batch);
         settings.put("device", device.device().toString());
         settings.put("dtype", "float32");
-        settings.put("batch_size", 1);
-        settings.put("date", start.toString());
         return settings;
+    }
+
+    private static Table taskTable() {
+        Table table =
+                new Table()
+                        .column("Task", Table.Align.LEFT)
+                        .column("--seq-len", Table.Align.LEFT)
+                        .column("Measures", Table.Align.LEFT);
+        Tasks.all()
+                .forEach(
+                        type ->
+                                table.row(
+                                        type.name(),
+                                        type.hasLength() ? "yes" : "",
+                                        type.summary()));
+        return table;
+    }
+
+    private PrintWriter err() {
+        return spec.commandLine().getErr();
     }
 }

@@ -31,8 +31,7 @@ import picocli.CommandLine.Spec;
             VerifyCommand.class,
             TrainCommand.class,
             SaveCommand.class,
-            BenchCommand.class,
-            DemoCommand.class
+            BenchCommand.class
         })
 public final class Main implements Runnable {
 

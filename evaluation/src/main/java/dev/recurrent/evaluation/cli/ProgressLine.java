@@ -28,14 +28,21 @@ final class ProgressLine implements Progress {
             return;
         }
         shown = seconds;
+        String rate =
+                tokens == 0
+                        ? ""
+                        : String.format(
+                                Locale.ROOT,
+                                "%d tokens, %s tokens/s, ",
+                                tokens,
+                                Numbers.rate(tokens / seconds));
         err.println(
                 String.format(
                         Locale.ROOT,
-                        "%s: %.1f %%, %d tokens, %s tokens/s, %s left",
+                        "%s: %.1f %%, %s%s left",
                         what,
                         100 * done,
-                        tokens,
-                        Numbers.rate(tokens / seconds),
+                        rate,
                         clock(seconds * (1 - done) / done)));
     }
 

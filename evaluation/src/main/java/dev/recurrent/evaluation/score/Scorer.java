@@ -81,7 +81,11 @@ public final class Scorer {
         return model.stateBytes(tokens);
     }
 
-    /** Tells whoever shows progress which part of the present question is done, in [0, 1]. */
+    /**
+     * Tells whoever shows progress how far a long question has come.
+     *
+     * @param done which part of it, in [0, 1]
+     */
     public void report(double done) {
         part.accept(done);
     }
@@ -103,7 +107,6 @@ public final class Scorer {
             try (Session session = open(chosen.length)) {
                 read(session, pick(rows, chosen), pick(results, chosen));
             }
-            report((double) Math.min(from + batch, order.length) / order.length);
         }
         return results;
     }
@@ -147,7 +150,6 @@ public final class Scorer {
             try (Session session = open(chosen.length)) {
                 follow(session, pick(prompts, chosen), pick(results, chosen));
             }
-            report((double) Math.min(from + batch, order.length) / order.length);
         }
         return results;
     }
@@ -218,7 +220,6 @@ public final class Scorer {
             results.addAll(
                     generator.generateIds(
                             prompts.subList(from, to), Collections.nCopies(to - from, config)));
-            report((double) to / prompts.size());
         }
         return results;
     }

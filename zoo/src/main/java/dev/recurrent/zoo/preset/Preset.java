@@ -32,7 +32,7 @@ public record Preset(
     static final String RECALL = "recall";
 
     /** As {@link #RECALL}, for keys and values that are bytes. */
-    static final String RECALL_BYTES = "recall-bytes";
+    public static final String RECALL_BYTES = "recall-bytes";
 
     /** Width 64 and five layers, for Griffin's synthetic tasks with a vocabulary of 16. */
     static final String SYNTHETIC = "synthetic";

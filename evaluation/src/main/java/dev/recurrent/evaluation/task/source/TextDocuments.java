@@ -52,6 +52,11 @@ public final class TextDocuments implements Documents {
         return new TextDocuments(texts);
     }
 
+    /** A single text. */
+    public static TextDocuments of(MeasuredText text) {
+        return new TextDocuments(List.of(text));
+    }
+
     /**
      * Takes the text of an object.
      *

@@ -12,6 +12,7 @@ import dev.recurrent.evaluation.task.Task;
 import dev.recurrent.evaluation.task.TaskOptions;
 import dev.recurrent.evaluation.task.TaskType;
 import dev.recurrent.evaluation.task.Traits;
+import dev.recurrent.evaluation.task.source.BundledText;
 import dev.recurrent.evaluation.task.source.MeasuredText;
 import dev.recurrent.evaluation.task.source.TextDocuments;
 import java.io.IOException;
@@ -61,13 +62,15 @@ public final class Perplexity implements Task {
         this.stride = stride == 0 ? length : stride;
     }
 
-    /** Makes the task; a limit counts lines of a text file, or documents. */
+    /**
+     * Makes the task, of the play in the jar where no text is given; a limit counts lines of a text
+     * file, or documents.
+     */
     private static Perplexity of(TaskOptions options) throws IOException {
-        if (options.text() == null) {
-            throw new InvalidInputException("Task perplexity needs --text FILE");
-        }
         return new Perplexity(
-                TextDocuments.of(options.text(), options.limit()),
+                options.text() == null
+                        ? TextDocuments.of(BundledText.play())
+                        : TextDocuments.of(options.text(), options.limit()),
                 options.length(),
                 options.stride());
     }
