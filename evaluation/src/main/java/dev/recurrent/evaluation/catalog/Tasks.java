@@ -3,6 +3,9 @@ package dev.recurrent.evaluation.catalog;
 import dev.recurrent.evaluation.task.Task;
 import dev.recurrent.evaluation.task.TaskOptions;
 import dev.recurrent.evaluation.task.TaskType;
+import dev.recurrent.evaluation.task.needle.NeedleKind;
+import dev.recurrent.evaluation.task.needle.Phonebook;
+import dev.recurrent.evaluation.task.recall.RecallKind;
 import dev.recurrent.evaluation.task.text.Perplexity;
 import java.io.IOException;
 import java.util.Comparator;
@@ -14,7 +17,17 @@ import java.util.stream.Stream;
 public final class Tasks {
 
     private static final List<TaskType> ALL =
-            Stream.of(Perplexity.TYPE).sorted(Comparator.comparing(TaskType::name)).toList();
+            Stream.of(
+                            Perplexity.TYPE,
+                            RecallKind.MQAR.type(),
+                            RecallKind.SELECTIVE_COPYING.type(),
+                            RecallKind.INDUCTION_HEADS.type(),
+                            NeedleKind.SINGLE_1.type(),
+                            NeedleKind.SINGLE_2.type(),
+                            NeedleKind.SINGLE_3.type(),
+                            Phonebook.TYPE)
+                    .sorted(Comparator.comparing(TaskType::name))
+                    .toList();
 
     private Tasks() {}
 
