@@ -23,12 +23,17 @@ final class SmallModel {
 
     /** Creates the model with random weights, large enough that context matters. */
     static LanguageModel create(NDManager manager) {
+        return create(manager, VOCABULARY);
+    }
+
+    /** Creates the model with another vocabulary. */
+    static LanguageModel create(NDManager manager, long vocabulary) {
         MlpConfig mlp = new MlpConfig(48, Activation.SILU, false);
         LanguageModel model =
                 new LanguageModel(
                         new LanguageModelConfig(
                                 WIDTH,
-                                VOCABULARY,
+                                vocabulary,
                                 NormConfig.plain(1e-6),
                                 List.of(
                                         new LayerConfig(

@@ -9,6 +9,9 @@ import dev.recurrent.evaluation.task.choice.Lambada;
 import dev.recurrent.evaluation.task.choice.Piqa;
 import dev.recurrent.evaluation.task.choice.PlainChoice;
 import dev.recurrent.evaluation.task.choice.WinoGrande;
+import dev.recurrent.evaluation.task.needle.NeedleKind;
+import dev.recurrent.evaluation.task.needle.Phonebook;
+import dev.recurrent.evaluation.task.recall.RecallKind;
 import dev.recurrent.evaluation.task.text.Perplexity;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -29,10 +32,17 @@ public final class Tasks {
                             Arc.EASY,
                             HellaSwag.TYPE,
                             Lambada.TYPE,
-                            Perplexity.TYPE,
                             Piqa.TYPE,
                             PlainChoice.TYPE,
-                            WinoGrande.TYPE)
+                            WinoGrande.TYPE,
+                            Perplexity.TYPE,
+                            RecallKind.MQAR.type(),
+                            RecallKind.SELECTIVE_COPYING.type(),
+                            RecallKind.INDUCTION_HEADS.type(),
+                            NeedleKind.SINGLE_1.type(),
+                            NeedleKind.SINGLE_2.type(),
+                            NeedleKind.SINGLE_3.type(),
+                            Phonebook.TYPE)
                     .sorted(Comparator.comparing(TaskType::name))
                     .toList();
 

@@ -213,13 +213,23 @@ public final class Scorer {
      * @return the continuations in the order of the prompts
      */
     public List<GenerationResult> generate(List<long[]> prompts, GenerationConfig config) {
+        return generate(prompts, Collections.nCopies(prompts.size(), config));
+    }
+
+    /**
+     * Lets the model continue prompts by itself, each in its own way.
+     *
+     * @param prompts at least one token each
+     * @param configs one for each prompt
+     * @return the continuations in the order of the prompts
+     */
+    public List<GenerationResult> generate(List<long[]> prompts, List<GenerationConfig> configs) {
         Generator generator = new Generator(model, tokenizer, manager);
         List<GenerationResult> results = new ArrayList<>();
         for (int from = 0; from < prompts.size(); from += batch) {
             int to = Math.min(from + batch, prompts.size());
             results.addAll(
-                    generator.generateIds(
-                            prompts.subList(from, to), Collections.nCopies(to - from, config)));
+                    generator.generateIds(prompts.subList(from, to), configs.subList(from, to)));
         }
         return results;
     }

@@ -15,6 +15,7 @@ import dev.recurrent.training.metric.Labels;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -94,6 +95,82 @@ class SyntheticTaskTest {
             // Five standard deviations of a binomial frequency.
             double deviation = 5 * Math.sqrt(p * (1 - p) / draws);
             assertThat((double) found[i] / draws).as("gap %d", i).isCloseTo(p, within(deviation));
+        }
+    }
+
+    /**
+     * Several pairs: the places of query 1, 2, … are the law's successive draws without
+     * replacement. All their orders are counted and compared by χ² with the products of p(i) over
+     * what is left, and with those of equal chances, which must not fit.
+     */
+    @ParameterizedTest
+    @CsvSource({"20, 2, 56", "16, 3, 60"})
+    void mqarDrawsGapsWithoutReplacement(int length, int pairs, int orders) {
+        int draws = 60_000;
+        int space = (length - 2 * pairs) / 2;
+        Map<List<Integer>, Integer> found = new HashMap<>();
+        Mqar task = new Mqar(length, pairs);
+        for (long index = 0; index < draws; index++) {
+            SyntheticTask.Example example = task.example(5, index);
+            Integer[] places = new Integer[pairs];
+            for (int t = 2 * pairs; t < length; t++) {
+                if (example.labels()[t] != Labels.IGNORED) {
+                    int pair = 0;
+                    while (example.ids()[2 * pair] != example.ids()[t]) {
+                        pair++;
+                    }
+                    places[pair] = (t - 2 * pairs) / 2;
+                }
+            }
+            found.merge(List.of(places), 1, Integer::sum);
+        }
+        assertThat(found).hasSize(orders);
+        // The 1 - 1e-6 quantile of chi-square, by Wilson and Hilferty's approximation.
+        int freedom = orders - 1;
+        double spread = 2.0 / (9 * freedom);
+        double most = freedom * Math.pow(1 - spread + 4.753 * Math.sqrt(spread), 3);
+        assertThat(chiSquare(found, draws, space, 0.01)).isLessThan(most);
+        assertThat(chiSquare(found, draws, space, 1)).isGreaterThan(10 * most);
+    }
+
+    /** Of successive draws with p(i) ∝ i^(a−1) among what is left. */
+    private static double chiSquare(
+            Map<List<Integer>, Integer> found, int draws, int space, double a) {
+        double sum = 0;
+        for (Map.Entry<List<Integer>, Integer> entry : found.entrySet()) {
+            double left = 0;
+            for (int i = 1; i <= space; i++) {
+                left += Math.pow(i, a - 1);
+            }
+            double expected = draws;
+            for (int place : entry.getKey()) {
+                double weight = Math.pow(place + 1, a - 1);
+                expected *= weight / left;
+                left -= weight;
+            }
+            sum += Math.pow(entry.getValue() - expected, 2) / expected;
+        }
+        return sum;
+    }
+
+    @Test
+    void mqarsLabelsStandAtTheirQueriesAndNowhereElse() {
+        for (long index = 0; index < 50; index++) {
+            SyntheticTask.Example example = new Mqar(128, 8, 256).example(1, index);
+            int asked = 0;
+            for (int t = 0; t < 128; t++) {
+                long label = example.labels()[t];
+                if (label != Labels.IGNORED) {
+                    int pair = 0;
+                    while (example.ids()[2 * pair] != example.ids()[t]) {
+                        pair++;
+                    }
+                    assertThat(pair).isLessThan(8);
+                    assertThat(label).isEqualTo(example.ids()[2 * pair + 1]).isBetween(128L, 255L);
+                    asked++;
+                }
+            }
+            assertThat(asked).isEqualTo(8);
         }
     }
 

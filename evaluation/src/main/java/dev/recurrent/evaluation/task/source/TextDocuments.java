@@ -70,6 +70,11 @@ public final class TextDocuments implements Documents {
         return text;
     }
 
+    /** Returns the texts, in order. */
+    public List<MeasuredText> texts() {
+        return List.copyOf(texts);
+    }
+
     private static List<Path> files(Path folder, long limit) throws IOException {
         try (Stream<Path> all = Files.list(folder)) {
             List<Path> files =
