@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -107,6 +108,23 @@ class PicturesTest {
         }
     }
 
+    /** Solved tasks put all models on one spot. */
+    @Test
+    void labelsOfEqualPointsAreApart() throws IOException {
+        List<String> models = IntStream.range(0, 10).mapToObj(i -> "model-" + i).toList();
+        Picture picture =
+                draw(models.stream().map(m -> result(m, "mqar", 64, of(ACC, 1, 0))).toList())
+                        .get("state_mqar@64.svg");
+        assertLabelsAreApart(picture, models);
+        List<Double> heights =
+                picture.elements("text").stream()
+                        .filter(text -> models.contains(text.getTextContent()))
+                        .map(text -> Picture.number(text, "y"))
+                        .toList();
+        double top = Picture.number(picture.elements("circle").get(0), "cy");
+        assertThat(heights).allMatch(y -> y > top);
+    }
+
     @Test
     void noFiguresAreNoPictures() throws IOException {
         assertThat(draw(List.of(result("hawk", "mqar", 64, of(ACC, 0.5, 0.1))))).isEmpty();
@@ -131,7 +149,8 @@ class PicturesTest {
         Map<String, Picture> pictures = draw(results);
         assertThat(pictures)
                 .containsKeys("depth_niah_a_b_c.svg", "depth_niah_a_b_c-2.svg", "state_niah@64.svg")
-                .hasSize(4);
+                .hasSize(4)
+                .allSatisfy((name, picture) -> assertThat(name).hasSizeLessThan(70));
         assertThat(pictures.get("state_niah@64.svg").texts())
                 .anyMatch(text -> text.startsWith("…") && text.endsWith("x/end"));
     }
