@@ -17,6 +17,9 @@ public final class FileNames {
 
     private static final Pattern RESULTS = Pattern.compile("results_(.+)\\.json");
 
+    /** File systems take 255 bytes; a letter may be three, and a date and endings follow. */
+    private static final int LONGEST = 60;
+
     private FileNames() {}
 
     static String date(Instant date) {
@@ -45,8 +48,11 @@ public final class FileNames {
                 : Optional.empty();
     }
 
-    /** Returns a name with nothing in it that a file system might mind. */
+    /** Returns a name of bounded length, with nothing in it that a file system might mind. */
     static String safe(String name) {
-        return name.replaceAll("[^\\p{L}\\p{N}.@+-]+", "_").replaceAll("^\\.+", "_");
+        String safe = name.replaceAll("[^\\p{L}\\p{N}.@+-]+", "_").replaceAll("^\\.+", "_");
+        return safe.length() <= LONGEST
+                ? safe
+                : safe.substring(0, LONGEST / 2) + safe.substring(safe.length() - LONGEST / 2);
     }
 }

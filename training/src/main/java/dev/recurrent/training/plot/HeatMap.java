@@ -33,6 +33,9 @@ public record HeatMap(
     /** The cells' height together, where they are many. */
     private static final double HEIGHT = 560;
 
+    /** And where they are few: the bar and the axis' name need as much. */
+    private static final double LOWEST = 160;
+
     /** A number in a cell is so wide, and rows of text so far apart. */
     private static final double NUMBER = 30;
 
@@ -63,14 +66,14 @@ public record HeatMap(
     public String toSvg() {
         double cellWidth =
                 Math.min(WIDEST, (Frame.RIGHT - Frame.LEFT - BAR_SPACE) / columns.size());
-        double cellHeight = Math.min(HIGHEST, HEIGHT / rows.size());
+        double cellHeight = Math.max(LOWEST, Math.min(HIGHEST * rows.size(), HEIGHT)) / rows.size();
         double right = Frame.LEFT + cellWidth * columns.size();
         double bottom = TOP + cellHeight * rows.size();
         Svg svg = Frame.open(title, bottom + BELOW);
         drawCells(svg, cellWidth, cellHeight);
         drawNames(svg, cellWidth, cellHeight, bottom);
         PlotArea.nameAxes(svg, xLabel, yLabel, Frame.LEFT, TOP, right, bottom);
-        drawBar(svg, right + 22, Math.max(bottom, TOP + 120));
+        drawBar(svg, right + 22, bottom);
         return svg.close("svg").toString();
     }
 
