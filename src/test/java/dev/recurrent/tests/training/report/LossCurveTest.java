@@ -25,7 +25,7 @@ import org.w3c.dom.Element;
 class LossCurveTest {
 
     private static final Validation[] VALIDATIONS = {
-        new Validation(100, 3), new Validation(200, 2.125), new Validation(300, 2.5)
+        new Validation(100, 3, 0.5), new Validation(200, 2.125, 0.5), new Validation(300, 2.5, 0.5)
     };
 
     private static RunMetrics run(
@@ -75,7 +75,7 @@ class LossCurveTest {
     @Test
     void aBestThatIsTheLastIsMarkedOnce() {
         Picture picture =
-                draw(new LossCurve("t").add("run", run(100, i -> 3, new Validation(100, 3))));
+                draw(new LossCurve("t").add("run", run(100, i -> 3, new Validation(100, 3, 0.5))));
         assertThat(marks(picture)).hasSize(1);
         assertThat(picture.texts()).contains("best and last 3.0000");
     }
@@ -90,9 +90,9 @@ class LossCurveTest {
                                         run(
                                                 300,
                                                 i -> i > 250 ? Double.NaN : 2,
-                                                new Validation(100, 2),
-                                                new Validation(200, 3),
-                                                new Validation(300, Double.NaN))));
+                                                new Validation(100, 2, 0.5),
+                                                new Validation(200, 3, 0.5),
+                                                new Validation(300, Double.NaN, 0.5))));
         assertThat(picture.texts()).contains("best 2.0000", "last 3.0000");
     }
 

@@ -47,7 +47,7 @@ class MetricsFileTest {
         for (int i = first; i <= STEPS; i++) {
             metrics.write(step(i));
             if (i % 2 == 0) {
-                metrics.writeValidation(i, 4.0 / i);
+                metrics.writeValidation(i, 4.0 / i, 0.1 * i);
             }
         }
     }
@@ -57,7 +57,7 @@ class MetricsFileTest {
         try (MetricsFile metrics = MetricsFile.create(file)) {
             metrics.write(new Step(1, 9, 5.5, 3e-4, 1.25, 4096, 0.5));
             metrics.write(new Step(2, 9, Double.NaN, 3e-4, Double.POSITIVE_INFINITY, 4096, 1));
-            metrics.writeValidation(2, 2.5);
+            metrics.writeValidation(2, 2.5, 0.25);
             // Before the file is closed: a kill would lose nothing.
             assertThat(file)
                     .hasContent(
@@ -66,7 +66,7 @@ class MetricsFileTest {
                             "tokens":4096,"tokens_per_second":8192.0,"seconds":0.5}
                             {"step":2,"loss":null,"learning_rate":3.0E-4,"gradient_norm":null,\
                             "tokens":8192,"tokens_per_second":4096.0,"seconds":1.5}
-                            {"step":2,"validation_loss":2.5}
+                            {"step":2,"validation_loss":2.5,"validation_accuracy":0.25}
                             """);
         }
     }
@@ -80,7 +80,9 @@ class MetricsFileTest {
                 .isEqualTo(new Training(3, 5.0 / 3, 1e-3 / 3, 3.1, 192, 256, 0.75));
         assertThat(run.validation())
                 .containsExactly(
-                        new Validation(2, 2), new Validation(4, 1), new Validation(6, 4.0 / 6));
+                        new Validation(2, 2, 0.1 * 2),
+                        new Validation(4, 1, 0.1 * 4),
+                        new Validation(6, 4.0 / 6, 0.1 * 6));
     }
 
     @Test
@@ -168,10 +170,12 @@ class MetricsFileTest {
     @Test
     void resumesWithoutAFile() throws IOException {
         MetricsFile metrics = MetricsFile.resume(file, 10);
-        metrics.writeValidation(10, 1);
+        metrics.writeValidation(10, 1, Double.NaN);
         metrics.close();
         metrics.close();
-        assertThat(file).content().isEqualTo("{\"step\":10,\"validation_loss\":1.0}\n");
+        assertThat(file)
+                .content()
+                .isEqualTo("{\"step\":10,\"validation_loss\":1.0,\"validation_accuracy\":null}\n");
     }
 
     @Test

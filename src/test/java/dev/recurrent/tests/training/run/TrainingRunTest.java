@@ -290,7 +290,7 @@ class TrainingRunTest {
         "LENGTH, 5000, tokens to train on",
         "DATA, none.txt, There is no file or folder none.txt",
         "DATA, mqar:64:40, data: MQAR needs",
-        "DATA, mqar:64:4, 'data: mqar:64:4 has 8192 tokens, the model only 256'"
+        "DATA, mqar:1024:200, data: MQAR needs"
     })
     void refusesWhatDoesNotFitBeforeAnythingIsWritten(
             RunSetting setting, String value, String message) {

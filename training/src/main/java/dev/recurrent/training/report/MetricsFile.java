@@ -15,7 +15,7 @@ import java.nio.file.StandardOpenOption;
  *
  * <pre>
  * {"step":1,"loss":5.5,"learning_rate":3.0E-4,"gradient_norm":1.2, …}
- * {"step":100,"validation_loss":2.3}
+ * {"step":100,"validation_loss":2.3,"validation_accuracy":0.4}
  * </pre>
  *
  * A step also has {@code tokens_per_second}, its own, and {@code tokens} and {@code seconds}, those
@@ -117,10 +117,11 @@ public final class MetricsFile implements Closeable {
      *
      * @param step after which it was made
      * @param loss in nats a token
+     * @param accuracy the part of tokens that the model would have guessed
      * @throws IOException if it cannot be written; nothing of it is in the file then
      */
-    public void writeValidation(long step, double loss) throws IOException {
-        append(MetricsLine.of(new RunMetrics.Validation(step, loss)));
+    public void writeValidation(long step, double loss, double accuracy) throws IOException {
+        append(MetricsLine.of(new RunMetrics.Validation(step, loss, accuracy)));
     }
 
     private void append(MetricsLine line) throws IOException {

@@ -25,6 +25,7 @@ final class MetricsLine {
     private static final String TOKENS_PER_SECOND = "tokens_per_second";
     private static final String SECONDS = "seconds";
     private static final String VALIDATION_LOSS = "validation_loss";
+    private static final String VALIDATION_ACCURACY = "validation_accuracy";
 
     private final JsonObject object;
 
@@ -65,6 +66,7 @@ final class MetricsLine {
         JsonObject object = new JsonObject();
         object.addProperty(STEP, validation.step());
         object.add(VALIDATION_LOSS, json(validation.loss()));
+        object.add(VALIDATION_ACCURACY, json(validation.accuracy()));
         return new MetricsLine(object);
     }
 
@@ -88,7 +90,8 @@ final class MetricsLine {
     }
 
     RunMetrics.Validation validation() {
-        return new RunMetrics.Validation(step(), number(VALIDATION_LOSS));
+        return new RunMetrics.Validation(
+                step(), number(VALIDATION_LOSS), number(VALIDATION_ACCURACY));
     }
 
     @Override

@@ -45,8 +45,9 @@ public record RunMetrics(List<Training> training, List<Validation> validation) {
      *
      * @param step after which it was made
      * @param loss in nats a token
+     * @param accuracy the part of tokens that the model would have guessed
      */
-    public record Validation(long step, double loss) {}
+    public record Validation(long step, double loss, double accuracy) {}
 
     /**
      * Reads a metrics file, also one that is being written.

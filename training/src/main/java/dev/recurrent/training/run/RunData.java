@@ -2,10 +2,12 @@ package dev.recurrent.training.run;
 
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.dataset.Batch;
+import ai.djl.training.dataset.Dataset.Usage;
 import dev.recurrent.training.data.Corpus;
 import dev.recurrent.training.data.DataCursor;
 import dev.recurrent.training.data.InductionHeads;
 import dev.recurrent.training.data.Mqar;
+import dev.recurrent.training.data.NamedText;
 import dev.recurrent.training.data.ResumableDataset;
 import dev.recurrent.training.data.SelectiveCopying;
 import dev.recurrent.training.data.SyntheticDataset;
@@ -15,6 +17,9 @@ import dev.recurrent.training.data.TokenWindows;
 import dev.recurrent.zoo.Pretrained;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import java.util.function.Supplier;
 
 /** What a run trains on, and what it is validated on. */
@@ -25,13 +30,15 @@ final class RunData implements AutoCloseable {
 
     private final ResumableDataset training;
     private final Supplier<ResumableDataset> validation;
-    private final Corpus corpus;
+    private final List<Corpus> corpora;
 
     private RunData(
-            ResumableDataset training, Supplier<ResumableDataset> validation, Corpus corpus) {
+            ResumableDataset training,
+            Supplier<ResumableDataset> validation,
+            List<Corpus> corpora) {
         this.training = training;
         this.validation = validation;
-        this.corpus = corpus;
+        this.corpora = corpora;
     }
 
     /**
@@ -46,19 +53,39 @@ final class RunData implements AutoCloseable {
     }
 
     private static RunData texts(RunConfig config, Pretrained model) throws IOException {
-        Texts texts =
-                Texts.of(Path.of(config.text(RunSetting.DATA)), config.text(RunSetting.FIELD));
-        Corpus corpus = Corpus.of(texts, model.tokenizer());
+        List<Corpus> opened = new ArrayList<>();
         try {
-            Corpus.Split split = corpus.split(config.number(RunSetting.TRAIN_FRACTION));
+            Optional<NamedText> named = NamedText.of(config.text(RunSetting.DATA));
+            Corpus.Split split =
+                    named.isPresent()
+                            ? parts(named.get(), config, model, opened)
+                            : open(Path.of(config.text(RunSetting.DATA)), config, model, opened)
+                                    .split(config.number(RunSetting.TRAIN_FRACTION));
             return new RunData(
                     windows(config, split.training()).buildTraining(),
                     windows(config, split.validation())::buildReading,
-                    corpus);
+                    opened);
         } catch (IOException | RuntimeException e) {
-            corpus.close();
+            opened.forEach(Corpus::close);
             throw e;
         }
+    }
+
+    /** A text with a part of its own for validation. */
+    private static Corpus.Split parts(
+            NamedText text, RunConfig config, Pretrained model, List<Corpus> opened)
+            throws IOException {
+        return new Corpus.Split(
+                open(text.path(Usage.TRAIN), config, model, opened),
+                open(text.path(Usage.VALIDATION), config, model, opened));
+    }
+
+    private static Corpus open(Path path, RunConfig config, Pretrained model, List<Corpus> opened)
+            throws IOException {
+        Texts texts = Texts.of(path, config.text(RunSetting.FIELD));
+        Corpus corpus = Corpus.of(texts, model.tokenizer());
+        opened.add(corpus);
+        return corpus;
     }
 
     private static TokenWindows.Builder windows(RunConfig config, Corpus corpus) {
@@ -112,7 +139,7 @@ final class RunData implements AutoCloseable {
         return new RunData(
                 new SyntheticDataset(task, TRAINING_EXAMPLES, batch, seed),
                 () -> new SyntheticDataset(task, VALIDATION_EXAMPLES, batch, ~seed),
-                null);
+                List.of());
     }
 
     Batch next(NDManager manager) {
@@ -134,8 +161,6 @@ final class RunData implements AutoCloseable {
 
     @Override
     public void close() {
-        if (corpus != null) {
-            corpus.close();
-        }
+        corpora.forEach(Corpus::close);
     }
 }

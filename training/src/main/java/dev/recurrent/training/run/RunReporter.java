@@ -68,7 +68,7 @@ final class RunReporter implements AutoCloseable {
             return;
         }
         note(validation.loss());
-        metrics.writeValidation(step, validation.loss());
+        metrics.writeValidation(step, validation.loss(), validation.accuracy());
         lines.accept(
                 String.format(
                         Locale.ROOT,

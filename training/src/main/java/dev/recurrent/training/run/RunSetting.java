@@ -15,7 +15,8 @@ public enum RunSetting {
     DATA(
             Kind.TEXT,
             null,
-            "A text, JSONL, a folder, or mqar:T:n, selective-copying:T, induction-heads:T."),
+            "A text, JSONL, a folder, wikitext-2 or penn-treebank (downloaded), or mqar:T:n,"
+                    + " selective-copying:T, induction-heads:T."),
     FIELD(Kind.TEXT, "text", "The field of JSONL objects that holds the text."),
     DOCUMENTS(Kind.FLAG, "false", "Keep documents apart: state is cut where one begins."),
     TRAIN_FRACTION(Kind.PART, "0.9", "The first part of the data, for training."),
