@@ -16,6 +16,8 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,7 +26,24 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** Against a repository in files, laid out as DJL's own. */
 class NamedTextTest {
 
+    private static final String CACHE = "DJL_CACHE_DIR";
+
     @TempDir private Path folder;
+    private String cache;
+
+    @BeforeEach
+    void moveCache() {
+        cache = System.setProperty(CACHE, folder.resolve("cache").toString());
+    }
+
+    @AfterEach
+    void restoreCache() {
+        if (cache == null) {
+            System.clearProperty(CACHE);
+        } else {
+            System.setProperty(CACHE, cache);
+        }
+    }
 
     @Test
     void aTextIsAnItemOfItsOwn() throws IOException {
@@ -60,13 +79,13 @@ class NamedTextTest {
         List<String> items = new ArrayList<>();
         for (String part : parts) {
             byte[] text = ("the " + part + " <unk>\n").getBytes(StandardCharsets.UTF_8);
-            Files.write(files.resolve(part + ".txt"), text);
+            Path file = Files.write(files.resolve(part + ".txt"), text);
             items.add(
                     """
-                    "%s": {"uri": "1.0/%s.txt", "name": "%s.txt", "extension": "txt",
+                    "%s": {"uri": "%s", "name": "%s.txt", "extension": "txt",
                            "size": %d, "sha1Hash": "%s"}
                     """
-                            .formatted(part, part, part, text.length, sha1(text)));
+                            .formatted(part, file.toUri(), part, text.length, sha1(text)));
         }
         Files.writeString(
                 artifact.resolve("metadata.json"),
