@@ -12,9 +12,13 @@ import org.apache.spark.serializer.KryoSerializer;
 /** Spark's master and worker in this JVM, and two executors in JVMs of their own. */
 final class LocalCluster implements AutoCloseable {
 
-    /** As many threads as Surefire gives this JVM, since products may be rounded otherwise. */
+    /** A thread each: executors share two cores, and products of parts may be rounded otherwise. */
+    static final int THREADS = 1;
+
     static final String EXECUTOR_OPTIONS =
-            "-Dai.djl.pytorch.num_threads=2 -Dorg.slf4j.simpleLogger.defaultLogLevel=error";
+            "-Dai.djl.pytorch.num_threads="
+                    + THREADS
+                    + " -Dorg.slf4j.simpleLogger.defaultLogLevel=error";
 
     private final Map<String, String> settings = new TreeMap<>();
     private final JavaSparkContext context;
