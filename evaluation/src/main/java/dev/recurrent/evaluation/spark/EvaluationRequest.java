@@ -55,6 +55,9 @@ public record EvaluationRequest(
         if (batch < 1) {
             throw new InvalidInputException("A batch size of at least 1 is wanted, not " + batch);
         }
+        if (!device.matches("(cpu|gpu)\\d*")) {
+            throw new InvalidInputException("'" + device + "' is not cpu, gpu or gpu0, gpu1 …");
+        }
         new TaskOptions(path(text), path(data), length, stride, shots, limit, seed);
     }
 
@@ -107,6 +110,12 @@ public record EvaluationRequest(
 
     private TaskType type() {
         return Tasks.find(task).orElseThrow(() -> unknown("task", task, Tasks.names()));
+    }
+
+    /** Checks that there are such a model and such a task. */
+    void check() {
+        reference();
+        type();
     }
 
     /** Makes the task with its documents, checking them. */
