@@ -19,7 +19,7 @@ if errorlevel 1 (
   echo recurrent: building, the first time fetches the libraries, which can take minutes ... 1>&2
   call mvn -q -B -ntp -f "%HOME_DIR%\pom.xml" -P %NATIVES% -pl evaluation -am ^
     -DskipTests -Dspotless.check.skip=true package dependency:build-classpath ^
-    -Dmdep.includeScope=runtime -Dmdep.outputFile="target/%NATIVES%.classpath" 1>&2
+    -DincludeScope=runtime -Dmdep.outputFile="target/%NATIVES%.classpath" 1>&2
   if errorlevel 1 exit /b 1
   type nul > "%BUILT%"
 )

@@ -128,6 +128,18 @@ class LayeringTest {
     }
 
     @Test
+    void sparkIsKnownToItsPackageOnly() {
+        String spark = ROOT + ".evaluation.spark";
+        noClasses()
+                .that()
+                .resideOutsideOfPackage(spark)
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(spark, "org.apache.spark..", "org.apache.hadoop..", "scala..")
+                .check(CLASSES);
+    }
+
+    @Test
     void packagesHaveNoCycles() {
         slices().matching(ROOT + ".(**)").should().beFreeOfCycles().check(CLASSES);
     }

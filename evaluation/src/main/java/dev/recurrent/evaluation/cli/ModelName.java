@@ -2,10 +2,9 @@ package dev.recurrent.evaluation.cli;
 
 import ai.djl.MalformedModelException;
 import dev.recurrent.evaluation.InvalidInputException;
-import dev.recurrent.evaluation.Suggestions;
+import dev.recurrent.evaluation.run.KnownModels;
 import dev.recurrent.zoo.ModelReference;
 import dev.recurrent.zoo.Pretrained;
-import dev.recurrent.zoo.UnknownModelException;
 import dev.recurrent.zoo.text.Tokenizers;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -26,13 +25,7 @@ record ModelName(ModelReference reference) {
      * @throws InvalidInputException if there is none
      */
     static ModelName of(String text) {
-        try {
-            return new ModelName(ModelReference.of(text));
-        } catch (UnknownModelException e) {
-            throw Suggestions.unknown(e.getWhat(), e.getName(), e.getKnown());
-        } catch (IllegalArgumentException e) {
-            throw new InvalidInputException(e.getMessage(), e);
-        }
+        return new ModelName(KnownModels.find(text));
     }
 
     /**

@@ -14,14 +14,11 @@ import dev.recurrent.evaluation.task.TaskRunner;
 import dev.recurrent.evaluation.task.Traits;
 import dev.recurrent.zoo.ModelReference;
 import dev.recurrent.zoo.Pretrained;
-import dev.recurrent.zoo.config.HubConfig;
-import dev.recurrent.zoo.text.Tokenizer;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
@@ -66,19 +63,8 @@ public final class Evaluation {
      */
     public void add(ModelReference model, Task task, int length)
             throws IOException, MalformedModelException {
-        List<Item> tasks = items.computeIfAbsent(model, key -> new ArrayList<>());
-        Optional<Tokenizer> tokenizer = model.tokenizer();
-        try {
-            task.fit(traits(model, model.config(), tokenizer));
-            tasks.add(new Item(task, length));
-        } finally {
-            tokenizer.ifPresent(Tokenizer::close);
-        }
-    }
-
-    private static Traits traits(
-            ModelReference model, HubConfig config, Optional<Tokenizer> tokenizer) {
-        return new Traits(model.text(), tokenizer.orElse(null), config.model().vocabulary());
+        KnownModels.check(task, model);
+        items.computeIfAbsent(model, key -> new ArrayList<>()).add(new Item(task, length));
     }
 
     /**
@@ -111,8 +97,7 @@ public final class Evaluation {
             throws IOException {
         Task task = item.task;
         // Fitted anew, to the tokenizer that lives as long as the model.
-        Task.Questions questions =
-                task.fit(traits(reference, model.config(), model.findTokenizer()));
+        Task.Questions questions = task.fit(traits(reference, model));
         Consumer<Outcome> outcomes = listener.outcomes(reference, task, item.length);
         Progress progress = listener.starting(reference, task, item.length);
         Memory.resetPeak(device);
@@ -128,6 +113,13 @@ public final class Evaluation {
                 Measured.of(tally),
                 seconds,
                 Memory.peak(device));
+    }
+
+    private static Traits traits(ModelReference reference, Pretrained model) {
+        return new Traits(
+                reference.text(),
+                model.findTokenizer().orElse(null),
+                model.config().model().vocabulary());
     }
 
     /** A single question shows how far it has come by itself. */

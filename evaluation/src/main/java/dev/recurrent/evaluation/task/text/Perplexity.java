@@ -5,14 +5,15 @@ import dev.recurrent.evaluation.score.Scorer;
 import dev.recurrent.evaluation.statistic.Aggregation;
 import dev.recurrent.evaluation.task.Document;
 import dev.recurrent.evaluation.task.Documents;
+import dev.recurrent.evaluation.task.LineTask;
 import dev.recurrent.evaluation.task.Metric;
 import dev.recurrent.evaluation.task.Metric.Direction;
 import dev.recurrent.evaluation.task.Outcome;
-import dev.recurrent.evaluation.task.Task;
 import dev.recurrent.evaluation.task.TaskOptions;
 import dev.recurrent.evaluation.task.TaskType;
 import dev.recurrent.evaluation.task.Traits;
 import dev.recurrent.evaluation.task.source.BundledText;
+import dev.recurrent.evaluation.task.source.JsonLines;
 import dev.recurrent.evaluation.task.source.MeasuredText;
 import dev.recurrent.evaluation.task.source.TextDocuments;
 import java.io.IOException;
@@ -37,7 +38,7 @@ import java.util.List;
  * Words and bytes are those of the whole text, so that models with different tokenizers compare.
  * Standard errors resample stretches of tokens: windows, or the blocks of {@link Stretches}.
  */
-public final class Perplexity implements Task {
+public final class Perplexity implements LineTask {
 
     /** The task among the others. */
     public static final TaskType TYPE =
@@ -45,7 +46,8 @@ public final class Perplexity implements Task {
                     "perplexity",
                     "perplexity of a text by token, word and byte, streaming or in windows",
                     true,
-                    Perplexity::of);
+                    Perplexity::of,
+                    Perplexity::ofLines);
 
     static final Metric TOKEN = Metric.perplexity("token_perplexity");
     static final Metric WORD = Metric.perplexity("word_perplexity");
@@ -75,6 +77,10 @@ public final class Perplexity implements Task {
                 options.stride());
     }
 
+    private static Perplexity ofLines(TaskOptions options) {
+        return new Perplexity(Documents.drawn(0), options.length(), options.stride());
+    }
+
     @Override
     public String name() {
         return TYPE.name();
@@ -88,6 +94,11 @@ public final class Perplexity implements Task {
     @Override
     public Documents documents() {
         return documents;
+    }
+
+    @Override
+    public Document document(long index, String where, String line) {
+        return new Document(index, TextDocuments.text(JsonLines.parse(where, line)));
     }
 
     @Override
