@@ -10,6 +10,7 @@ import dev.recurrent.evaluation.InvalidInputException;
 import dev.recurrent.evaluation.catalog.Tasks;
 import dev.recurrent.evaluation.score.Scorer;
 import dev.recurrent.evaluation.score.StreamingScorer;
+import dev.recurrent.evaluation.task.Document;
 import dev.recurrent.evaluation.task.Estimate;
 import dev.recurrent.evaluation.task.Progress;
 import dev.recurrent.evaluation.task.Tally;
@@ -145,10 +146,14 @@ class PerplexityTest {
     }
 
     @Test
+    void withoutATextItIsThePlayInTheJar() throws IOException {
+        Document play =
+                Tasks.create("perplexity", TaskOptions.DEFAULT).documents().read().next();
+        assertThat(play.text().string()).startsWith("A river bank").hasSizeGreaterThan(18_000);
+    }
+
+    @Test
     void refusesBadInput() {
-        assertThatThrownBy(() -> Tasks.create("perplexity", TaskOptions.DEFAULT))
-                .isInstanceOf(InvalidInputException.class)
-                .hasMessageContaining("--text");
         assertThatThrownBy(() -> measure("x", TaskOptions.DEFAULT, 1))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessageContaining("one token");

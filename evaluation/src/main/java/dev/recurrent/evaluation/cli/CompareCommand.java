@@ -66,7 +66,7 @@ final class CompareCommand implements Callable<Integer> {
                 .getOut()
                 .print(
                         switch (format) {
-                            case TABLE -> report.toTable();
+                            case TABLE, SUMMARY -> report.toTable();
                             case JSON -> report.toJson();
                             case CSV -> report.toCsv();
                             case MARKDOWN -> report.toMarkdown();

@@ -67,9 +67,10 @@ final class EvaluateCommand implements Callable<Integer> {
 
     @Option(
             names = "--format",
-            defaultValue = "table",
             paramLabel = "FORMAT",
-            description = "table, json, csv or markdown (default: ${DEFAULT-VALUE}).")
+            description =
+                    "summary, table, json, csv or markdown (default: table; summary where nothing"
+                            + " is named).")
     private OutputFormat format;
 
     @Option(names = "--list", description = "List the tasks, and do nothing else.")
@@ -139,8 +140,10 @@ final class EvaluateCommand implements Callable<Integer> {
 
     private void print(EvaluationReport report) {
         PrintWriter out = spec.commandLine().getOut();
+        OutputFormat usual = models.isEmpty() ? OutputFormat.SUMMARY : OutputFormat.TABLE;
         out.print(
-                switch (format) {
+                switch (format == null ? usual : format) {
+                    case SUMMARY -> report.toSummary();
                     case TABLE -> report.toTable();
                     case JSON -> report.toJson();
                     case CSV -> report.toCsv();

@@ -85,6 +85,14 @@ public record EvaluationReport(
     }
 
     /**
+     * Returns tables with a row for each model: every task's first metric with its standard error,
+     * and the throughput and state of its last task.
+     */
+    public String toSummary() {
+        return new Summary(results).toString();
+    }
+
+    /**
      * Returns a table in Markdown that compares models: a row each, a column a task and metric, the
      * best in bold where there are several.
      */

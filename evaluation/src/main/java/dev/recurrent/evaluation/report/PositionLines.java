@@ -8,6 +8,7 @@ import dev.recurrent.training.plot.Series.Point;
 import dev.recurrent.training.plot.Unit;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.Optional;
 
@@ -15,6 +16,9 @@ import java.util.Optional;
 final class PositionLines {
 
     private static final String POSITION = "position";
+
+    /** From this ratio of the greatest to the least on, the axis is logarithmic. */
+    private static final double WIDE = 4;
 
     private PositionLines() {}
 
@@ -40,7 +44,20 @@ final class PositionLines {
             }
         }
         String title = longest.key() + ": " + Figures.words(metric) + " by position";
-        return ScorePlot.of(title, "tokens before", metric, lines).optLogX(Unit.LENGTH).build();
+        LinePlot.Builder plot =
+                ScorePlot.of(title, "tokens before", metric, lines).optLogX(Unit.LENGTH);
+        return (isWide(lines) ? plot.optLogY(Unit.NUMBER) : plot).build();
+    }
+
+    /** Whether one line would press the others flat. */
+    private static boolean isWide(List<Series> lines) {
+        DoubleSummaryStatistics range =
+                lines.stream()
+                        .flatMap(line -> line.points().stream())
+                        .mapToDouble(Point::y)
+                        .filter(Double::isFinite)
+                        .summaryStatistics();
+        return range.getMin() > 0 && range.getMax() > WIDE * range.getMin();
     }
 
     /** In a bucket's middle, which has a place on a logarithmic axis also where it begins at 0. */

@@ -88,7 +88,7 @@ public final class Perplexity implements LineTask {
 
     @Override
     public List<Metric> metrics() {
-        return List.of(TOKEN, WORD, BYTE, BITS);
+        return List.of(BITS, BYTE, WORD, TOKEN);
     }
 
     @Override
