@@ -94,7 +94,7 @@ class NeedleTest {
 
     @Test
     void theNeedleStandsAtItsDepthAmongNoise() throws IOException {
-        for (Map<String, Object> sample : samples("niah_single_1", 2000, 20)) {
+        for (Map<String, Object> sample : samples("niah_single_1", 1600, 10)) {
             List<String> lines = context(sample).lines().toList();
             int others = lines.size() - 1;
             assertThat(lines.indexOf(needle(sample)))
@@ -107,7 +107,7 @@ class NeedleTest {
     @ValueSource(strings = {"niah_single_2", "niah_single_3"})
     void theNeedleStandsBetweenSentencesOfProse(String name) throws IOException {
         String text = text();
-        TaskOptions options = options(2000, 20).withText(write(text));
+        TaskOptions options = options(1300, 10).withText(write(text));
         for (Map<String, Object> sample : samples(name, options)) {
             String context = context(sample);
             String[] around = context.split(Pattern.quote(needle(sample)), -1);
@@ -137,12 +137,12 @@ class NeedleTest {
         "niah_single_1, 700",
         "niah_single_2, 700",
         "niah_single_3, 801",
-        "niah_single_1, 2000",
-        "niah_single_2, 2000",
-        "niah_single_3, 1999"
+        "niah_single_1, 1100",
+        "niah_single_2, 1100",
+        "niah_single_3, 1101"
     })
     void theHaystackIsAsLongAsFits(String name, int length) throws IOException {
-        TaskOptions options = options(length, 6).withText(write(text()));
+        TaskOptions options = options(length, 3).withText(write(text()));
         assertLongest(name, length, options, new ByteTokenizer(), model);
         TokenizerFiles.writeByteLevel(folder);
         try (Tokenizer tokenizer = JsonTokenizer.open(folder.resolve("tokenizer.json"))) {
@@ -277,7 +277,7 @@ class NeedleTest {
     @Test
     void refusesModelsWithoutTextAndTextsThatAreMissing() throws IOException {
         Task task = Tasks.create("niah_single_1", TaskOptions.DEFAULT);
-        assertThat(task.documents().size()).isEqualTo(200);
+        assertThat(task.documents().size()).isEqualTo(80);
         assertThatThrownBy(() -> task.fit(new Traits("tiny", null, 16)))
                 .isInstanceOf(InvalidInputException.class)
                 .hasMessageContaining("no tokenizer");

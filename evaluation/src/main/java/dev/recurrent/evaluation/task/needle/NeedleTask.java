@@ -28,14 +28,14 @@ import java.util.Map;
  * the value in them, whatever the case of its letters. Generation ends where the value appears, as
  * nothing after it can change that.
  *
- * <p>There are 200 documents, five at each of RULER's 40 depths; RULER draws 500 with random
- * depths. What is hidden depends on seed and document alone, so that models are asked the same.
+ * <p>There are 80 documents, two at each of RULER's 40 depths; RULER draws 500 with random depths.
+ * What is hidden depends on seed and document alone, so that models are asked the same.
  */
 final class NeedleTask implements Task {
 
     static final int ANSWER = 128;
     static final Metric ACCURACY = Metric.accuracy("acc");
-    private static final long DOCUMENTS = 5L * Depths.COUNT;
+    private static final long DOCUMENTS = 2L * Depths.COUNT;
 
     private final String name;
     private final Needle.Type type;

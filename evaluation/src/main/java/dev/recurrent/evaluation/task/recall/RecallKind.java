@@ -64,7 +64,7 @@ public enum RecallKind {
 
     /** Induction heads (arXiv 2312.00752, section 4.1.2; arXiv 2402.19427, section 6.2). */
     INDUCTION_HEADS(
-            "induction_heads", "the token that once followed a special one, by gap", 256, 3, 1000) {
+            "induction_heads", "the token that once followed a special one, by gap", 256, 3, 500) {
 
         @Override
         SyntheticTask draw(int length, long vocabulary) {
