@@ -32,7 +32,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * Perplexity on WikiText-2's test set, bytes as ids, against a plain loop over logits. The resource
  * is the head of that set (Merity et al. 2016, CC BY-SA); the property {@code wikitext} names
- * another file, such as all of it.
+ * another file, such as all of it, and {@code device} another device.
  */
 class ConformancePerplexityTest {
 
@@ -46,7 +46,8 @@ class ConformancePerplexityTest {
     @MethodSource("models")
     void equalsAPlainLoop(String name) throws Exception {
         Path text = text();
-        try (Pretrained model = Pretrained.load(Conformance.path(name), Device.cpu())) {
+        Device device = Device.fromName(System.getProperty("device", "cpu"));
+        try (Pretrained model = Pretrained.load(Conformance.path(name), device)) {
             double expected = plainLoop(model, Files.readAllBytes(text));
             for (int batch : new int[] {1, 8}) {
                 assertThat(measure(model, text, batch))

@@ -147,8 +147,7 @@ class PerplexityTest {
 
     @Test
     void withoutATextItIsThePlayInTheJar() throws IOException {
-        Document play =
-                Tasks.create("perplexity", TaskOptions.DEFAULT).documents().read().next();
+        Document play = Tasks.create("perplexity", TaskOptions.DEFAULT).documents().read().next();
         assertThat(play.text().string()).startsWith("A river bank").hasSizeGreaterThan(18_000);
     }
 

@@ -10,8 +10,8 @@ import java.util.SplittableRandom;
  */
 final class Book {
 
-    private static final List<String> GIVEN = Resources.words("given-names");
-    private static final List<String> FAMILY = Resources.words("family-names");
+    private static final List<String> GIVEN = WordLists.read("given-names");
+    private static final List<String> FAMILY = WordLists.read("family-names");
 
     /** How many people there are. */
     static final int MOST = GIVEN.size() * FAMILY.size();

@@ -16,8 +16,8 @@ import java.util.UUID;
  */
 record Needle(Type type, String key, String value, int depth) {
 
-    private static final List<String> ADJECTIVES = Resources.words("adjectives");
-    private static final List<String> NOUNS = Resources.words("nouns");
+    private static final List<String> ADJECTIVES = WordLists.read("adjectives");
+    private static final List<String> NOUNS = WordLists.read("nouns");
 
     /** What is hidden. */
     enum Type {

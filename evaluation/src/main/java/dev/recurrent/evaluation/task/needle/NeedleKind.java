@@ -2,6 +2,7 @@ package dev.recurrent.evaluation.task.needle;
 
 import dev.recurrent.evaluation.task.TaskOptions;
 import dev.recurrent.evaluation.task.TaskType;
+import dev.recurrent.evaluation.task.source.BundledText;
 import dev.recurrent.evaluation.task.source.MeasuredText;
 import dev.recurrent.evaluation.task.source.TextDocuments;
 import java.io.IOException;
@@ -34,8 +35,6 @@ public enum NeedleKind {
             "a UUID in prose (--text or a text in the jar), asked for by its key, by depth",
             Needle.Type.UUID);
 
-    private static final String TEXT = "text/the-ferryman.txt";
-
     private final TaskType type;
     private final Needle.Type needle;
 
@@ -56,7 +55,7 @@ public enum NeedleKind {
     /** Returns the user's texts one after another, else the text in the jar. */
     Haystack haystack(TaskOptions options) throws IOException {
         if (options.text() == null) {
-            return new Prose(Resources.text(TEXT));
+            return new Prose(BundledText.play().string());
         }
         StringJoiner texts = new StringJoiner("\n");
         for (MeasuredText text : TextDocuments.of(options.text(), 0).texts()) {
