@@ -49,14 +49,15 @@ final class ModelTable {
         return table;
     }
 
-    /** What reads the same as the best is as good. */
+    /** What reads the same as the best is as good; where all do, none stands out. */
     private static String cell(Score score, Map<String, Double> values, String model) {
         if (!values.containsKey(model)) {
             return NONE;
         }
         String value = Numbers.decimal(values.get(model));
         double best = score.best(values.values().stream().mapToDouble(x -> x));
-        boolean isBest = values.size() > 1 && value.equals(Numbers.decimal(best));
+        boolean differ = values.values().stream().map(Numbers::decimal).distinct().count() > 1;
+        boolean isBest = differ && value.equals(Numbers.decimal(best));
         return isBest && !Double.isNaN(best) ? "**" + value + "**" : value;
     }
 }
