@@ -110,6 +110,14 @@ class SparkEvaluationTest {
     }
 
     @Test
+    void drawnDocumentsGiveTheSameBits() throws Exception {
+        TaskOptions drawn = TaskOptions.DEFAULT.withLength(32).withLimit(13);
+        Measured measured = evaluate(EvaluationRequest.of(MODEL, "mqar", drawn).withBatch(2), 4);
+        assertThat(measured.documents()).isEqualTo(13);
+        assertThat(measured).isEqualTo(alone("mqar", drawn, 2));
+    }
+
+    @Test
     void aLimitCountsLinesThatAreNotEmpty() throws Exception {
         TaskOptions some = OPTIONS.withLimit(11);
         EvaluationRequest request =
@@ -192,10 +200,10 @@ class SparkEvaluationTest {
     void refusesUnknownNamesBeforeAnythingRuns() {
         assertRefused(
                 EvaluationRequest.of("gated", "perplexity", OPTIONS.withText(texts)),
-                "Unknown model 'gated': known are ");
+                "Unknown model 'gated': ");
         assertRefused(
                 EvaluationRequest.of(MODEL, "perplex", OPTIONS.withText(texts)),
-                "Unknown task 'perplex': known are ");
+                "Unknown task 'perplex': did you mean perplexity?");
     }
 
     private static void assertRefused(EvaluationRequest request, String message) {
@@ -243,13 +251,13 @@ class SparkEvaluationTest {
                         "-o",
                         results.toString());
         assertThat(run.exit()).as(run.output()).isZero();
-        assertThat(run.output()).contains("| perplexity | token_perplexity ");
+        assertThat(run.output()).contains("| perplexity |     48 | bits_per_byte ");
         JsonObject values =
                 JsonParser.parseString(Files.readString(results))
                         .getAsJsonObject()
                         .getAsJsonObject("results")
                         .getAsJsonObject(MODEL)
-                        .getAsJsonObject("perplexity");
+                        .getAsJsonObject("perplexity@48");
         for (Estimate estimate : alone(OPTIONS, 2).estimates()) {
             String name = estimate.metric().name();
             assertThat(values.get(name).getAsDouble()).isEqualTo(estimate.value());
@@ -264,24 +272,27 @@ class SparkEvaluationTest {
 
     /** What this process measures by itself, with as many threads as an executor. */
     private static Measured alone(TaskOptions options, int batch) throws Exception {
+        return alone("perplexity", options.withText(texts), batch);
+    }
+
+    private static Measured alone(String task, TaskOptions options, int batch) throws Exception {
         Engine.getEngine("PyTorch");
         int threads = JniUtils.getNumThreads();
         JniUtils.setNumThreads(LocalCluster.THREADS);
         try {
-            return measure(options, batch);
+            return measure(Tasks.create(task, options), options.seed(), batch);
         } finally {
             JniUtils.setNumThreads(threads);
         }
     }
 
-    private static Measured measure(TaskOptions options, int batch) throws Exception {
-        Task task = Tasks.create("perplexity", options.withText(texts));
+    private static Measured measure(Task task, long seed, int batch) throws Exception {
         try (Pretrained model = ModelReference.of(MODEL).open(Device.cpu(), 0)) {
             Traits traits =
                     new Traits(MODEL, model.tokenizer(), model.config().model().vocabulary());
             Scorer scorer = new Scorer(model.model(), model.tokenizer(), model.manager(), batch);
             return Measured.of(
-                    new TaskRunner(task, options.seed())
+                    new TaskRunner(task, seed)
                             .run(task.fit(traits), scorer, outcome -> {}, Progress.NONE));
         }
     }

@@ -15,7 +15,7 @@ import java.util.regex.Pattern;
 
 /**
  * A task that a user describes in a JSON file: its kind, its data, how the data becomes questions,
- * and what is measured. {@code docs/evaluation-tasks.md} lists the keys.
+ * and what is measured. {@code docs/questions.md} lists the keys.
  */
 final class TaskFile {
 
