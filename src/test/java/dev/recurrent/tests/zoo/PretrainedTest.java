@@ -146,8 +146,7 @@ class PretrainedTest {
         try (Pretrained loaded = Pretrained.load(folder, Device.cpu())) {
             assertThatThrownBy(loaded::tokenizer)
                     .isInstanceOf(IllegalArgumentException.class)
-                    .hasMessageContaining("255")
-                    .hasMessageContaining("[0, 16)");
+                    .hasMessageContaining("vocabulary of 16 is too small for bytes");
         }
     }
 
