@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.ModelState;
@@ -85,8 +84,9 @@ public final class Session implements AutoCloseable {
      * @throws IllegalArgumentException if a row is empty or an id is not in the vocabulary
      */
     public NDArray feed(long[][] tokens, int chunk) {
-        int longest = check(tokens, chunk);
-        return run(() -> model.logits(store, last(tokens, chunk, longest), false));
+        RaggedTokens ragged = ragged(tokens).requireTokens();
+        requirePositive(chunk);
+        return run(() -> model.logits(store, last(ragged, chunk), false));
     }
 
     /**
@@ -95,17 +95,19 @@ public final class Session implements AutoCloseable {
      * @return hidden values of each row's last token, [B, D]
      */
     public NDArray lastHidden(long[][] tokens, int chunk) {
-        int longest = check(tokens, chunk);
-        return run(() -> last(tokens, chunk, longest));
+        RaggedTokens ragged = ragged(tokens).requireTokens();
+        requirePositive(chunk);
+        return run(() -> last(ragged, chunk));
     }
 
-    private NDArray last(long[][] tokens, int chunk, int longest) {
+    private NDArray last(RaggedTokens tokens, int chunk) {
         NDList last = new NDList(new NDArray[rows()]);
+        int longest = tokens.longest();
         for (int from = 0; from < longest; from += chunk) {
             int to = Math.min(from + chunk, longest);
             NDArray hidden = hidden(tokens, from, to); // [B, C, D]
             for (int row = 0; row < rows(); row++) {
-                int end = tokens[row].length - 1;
+                int end = tokens.rows()[row].length - 1;
                 if (from <= end && end < to) {
                     last.set(row, at(hidden, row, end - from)); // [D]
                 }
@@ -123,12 +125,12 @@ public final class Session implements AutoCloseable {
      * @throws IllegalArgumentException if there is no token or an id is not in the vocabulary
      */
     public NDArray hidden(long[][] tokens) {
-        checkRows(tokens);
-        int longest = Arrays.stream(tokens).mapToInt(row -> row.length).max().orElse(0);
+        RaggedTokens ragged = ragged(tokens);
+        int longest = ragged.longest();
         if (longest == 0) {
             throw new IllegalArgumentException("No row has a token");
         }
-        return run(() -> hidden(tokens, 0, longest));
+        return run(() -> hidden(ragged, 0, longest));
     }
 
     /**
@@ -161,11 +163,12 @@ public final class Session implements AutoCloseable {
      *     the vocabulary
      */
     public NDArray feedAll(long[][] tokens) {
-        int length = check(tokens, 1);
+        RaggedTokens ragged = ragged(tokens).requireTokens();
+        int length = ragged.longest();
         if (Arrays.stream(tokens).anyMatch(row -> row.length != length)) {
             throw new IllegalArgumentException("Rows differ in length");
         }
-        return run(() -> model.logits(store, hidden(tokens, 0, length), false));
+        return run(() -> model.logits(store, hidden(ragged, 0, length), false));
     }
 
     /**
@@ -271,78 +274,39 @@ public final class Session implements AutoCloseable {
         }
     }
 
-    /** Moves all rows on by their tokens in [from, to); rows that are shorter are padded. */
-    private NDArray hidden(long[][] tokens, int from, int to) {
+    /** Moves all rows on by their tokens in [from, to). */
+    private NDArray hidden(RaggedTokens tokens, int from, int to) {
         try (NDManager pass = step.newSubManager()) {
             int length = to - from;
-            NDArray ids = pass.create(ids(tokens, from, length), new Shape(rows(), length));
-            Positions places = places(pass, tokens, from, length);
+            NDArray ids = tokens.ids(pass, from, length);
+            Positions places = tokens.positions(pass, positions, from, length);
             LanguageModel.Output output = model.hidden(store, ids, places, state, false);
             state = output.state();
             state.attach(manager);
             for (int row = 0; row < rows(); row++) {
-                positions[row] += real(tokens[row], from, length);
+                positions[row] += tokens.real(row, from, length);
             }
             output.values().attach(step);
             return output.values(); // [B, C, D]
         }
     }
 
-    private static long[] ids(long[][] tokens, int from, int length) {
-        long[] ids = new long[tokens.length * length];
-        for (int row = 0; row < tokens.length; row++) {
-            int real = real(tokens[row], from, length);
-            if (real > 0) {
-                System.arraycopy(tokens[row], from, ids, row * length, real);
-            }
-        }
-        return ids;
-    }
-
-    private Positions places(NDManager pass, long[][] tokens, int from, int length) {
-        boolean even = true;
-        long[] values = new long[rows() * length];
-        Arrays.fill(values, Positions.PADDING);
-        for (int row = 0; row < rows(); row++) {
-            int real = real(tokens[row], from, length);
-            for (int t = 0; t < real; t++) {
-                values[row * length + t] = positions[row] + t;
-            }
-            even &= real == length && positions[row] == positions[0];
-        }
-        return even
-                ? Positions.range(pass, rows(), length, positions[0])
-                : Positions.of(pass, rows(), length, values);
-    }
-
-    private static int real(long[] row, int from, int length) {
-        return Math.max(0, Math.min(length, row.length - from));
-    }
-
     private static NDArray at(NDArray hidden, int row, int column) {
         return hidden.get(new NDIndex().addIndices(row, column));
     }
 
-    private void checkRows(long[][] tokens) {
+    private RaggedTokens ragged(long[][] tokens) {
         if (tokens.length != rows()) {
             throw new IllegalArgumentException(
                     tokens.length + " rows of tokens do not fit a session of " + rows());
         }
+        return new RaggedTokens(tokens);
     }
 
-    private int check(long[][] tokens, int chunk) {
-        checkRows(tokens);
+    private static void requirePositive(int chunk) {
         if (chunk < 1) {
             throw new IllegalArgumentException("chunk must be >= 1, not " + chunk);
         }
-        int longest = 0;
-        for (int row = 0; row < tokens.length; row++) {
-            if (tokens[row].length == 0) {
-                throw new IllegalArgumentException("Row " + row + " has no tokens");
-            }
-            longest = Math.max(longest, tokens[row].length);
-        }
-        return longest;
     }
 
     private void requireOpen() {
