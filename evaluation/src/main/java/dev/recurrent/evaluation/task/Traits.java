@@ -2,6 +2,7 @@ package dev.recurrent.evaluation.task;
 
 import dev.recurrent.evaluation.InvalidInputException;
 import dev.recurrent.zoo.text.Tokenizer;
+import java.util.stream.Collectors;
 
 /**
  * What a task must know of a model, before its weights are loaded.
@@ -30,6 +31,35 @@ public record Traits(String name, Tokenizer tokenizer, long vocabulary) {
                             + " is too small for bytes");
         }
         return tokenizer;
+    }
+
+    /**
+     * Returns the tokenizer, if texts of some characters come back from its tokens.
+     *
+     * @param task that needs it
+     * @param symbols the characters
+     * @throws InvalidInputException if there is no tokenizer, or it loses some of them
+     */
+    public Tokenizer requireSymbols(String task, String symbols) {
+        Tokenizer known = requireTokenizer(task);
+        String read = known.decode(known.encode(symbols));
+        String lost =
+                symbols.chars()
+                        .filter(symbol -> read.indexOf(symbol) < 0)
+                        .mapToObj(Character::toString)
+                        .collect(Collectors.joining());
+        if (!lost.isEmpty()) {
+            throw new InvalidInputException(
+                    "Task "
+                            + task
+                            + " asks for text with "
+                            + symbols
+                            + ", but the tokenizer of "
+                            + name
+                            + " cannot represent "
+                            + lost);
+        }
+        return known;
     }
 
     /**

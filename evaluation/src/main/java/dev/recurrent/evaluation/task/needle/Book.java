@@ -13,6 +13,9 @@ final class Book {
     private static final List<String> GIVEN = WordLists.read("given-names");
     private static final List<String> FAMILY = WordLists.read("family-names");
 
+    /** What numbers are made of. */
+    static final String SYMBOLS = "0123456789-";
+
     /** How many people there are. */
     static final int MOST = GIVEN.size() * FAMILY.size();
 

@@ -23,7 +23,7 @@ record Needle(Type type, String key, String value, int depth) {
     enum Type {
 
         /** Seven digits, the first not 0. */
-        NUMBER("number") {
+        NUMBER("number", "0123456789") {
             @Override
             String draw(SplittableRandom random) {
                 return Integer.toString(random.nextInt(1_000_000, 10_000_000));
@@ -31,7 +31,7 @@ record Needle(Type type, String key, String value, int depth) {
         },
 
         /** A random UUID (version 4). */
-        UUID("uuid") {
+        UUID("uuid", "0123456789abcdef-") {
             @Override
             String draw(SplittableRandom random) {
                 long high = random.nextLong() & ~0xF000L | 0x4000L;
@@ -41,9 +41,16 @@ record Needle(Type type, String key, String value, int depth) {
         };
 
         private final String noun;
+        private final String symbols;
 
-        Type(String noun) {
+        Type(String noun, String symbols) {
             this.noun = noun;
+            this.symbols = symbols;
+        }
+
+        /** Returns the characters that values are made of. */
+        String symbols() {
+            return symbols;
         }
 
         abstract String draw(SplittableRandom random);

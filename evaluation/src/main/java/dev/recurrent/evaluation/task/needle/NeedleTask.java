@@ -70,7 +70,7 @@ final class NeedleTask implements Task {
 
     @Override
     public Questions fit(Traits traits) {
-        Tokenizer tokenizer = traits.requireTokenizer(name);
+        Tokenizer tokenizer = traits.requireSymbols(name, type.symbols());
         Lengths.require(
                 name,
                 traits,

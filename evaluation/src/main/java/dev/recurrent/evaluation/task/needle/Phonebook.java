@@ -73,7 +73,7 @@ public final class Phonebook implements Task {
 
     @Override
     public Questions fit(Traits traits) {
-        Tokenizer tokenizer = traits.requireTokenizer(name());
+        Tokenizer tokenizer = traits.requireSymbols(name(), Book.SYMBOLS);
         Lengths.require(
                 name(),
                 traits,
