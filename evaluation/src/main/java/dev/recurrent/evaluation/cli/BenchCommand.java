@@ -1,7 +1,6 @@
 package dev.recurrent.evaluation.cli;
 
 import ai.djl.ndarray.NDManager;
-import com.google.gson.GsonBuilder;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.evaluation.InvalidInputException;
@@ -13,16 +12,13 @@ import dev.recurrent.evaluation.bench.ContinuationBench;
 import dev.recurrent.evaluation.bench.Measurement;
 import dev.recurrent.evaluation.bench.MixerBench;
 import dev.recurrent.evaluation.bench.ModelBench;
-import dev.recurrent.evaluation.bench.Ratio;
 import dev.recurrent.evaluation.bench.RuleBench;
 import dev.recurrent.evaluation.bench.TrainingBench;
 import dev.recurrent.evaluation.report.Numbers;
-import dev.recurrent.evaluation.report.Table;
 import dev.recurrent.zoo.Pretrained;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -124,6 +120,9 @@ final class BenchCommand implements Callable<Integer> {
         if (continuations && training) {
             throw new InvalidInputException("--continuations and --training are two measurements");
         }
+        if (!training && (recomputing || precision != MatrixPrecision.FULL)) {
+            throw new InvalidInputException("--precision and --recompute belong to --training");
+        }
         if (continuations && models.isEmpty()) {
             models = CONTINUATION_MODELS;
         }
@@ -147,7 +146,8 @@ final class BenchCommand implements Callable<Integer> {
                     measure(name.text(), model.model(), bench, shape);
                 }
             }
-            print(bench);
+            BenchOutput output = new BenchOutput(bench, device.device());
+            spec.commandLine().getOut().print(json ? output.toJson() : output.toTable());
         }
         return 0;
     }
@@ -218,51 +218,5 @@ final class BenchCommand implements Callable<Integer> {
                                 + measurement.form()
                                 + ": "
                                 + Numbers.duration(measurement.seconds()));
-    }
-
-    private void print(Bench bench) {
-        String text =
-                json
-                        ? new GsonBuilder()
-                                        .setPrettyPrinting()
-                                        .disableHtmlEscaping()
-                                        .create()
-                                        .toJson(
-                                                Map.of(
-                                                        "device", device.device().toString(),
-                                                        "measurements", bench.measurements(),
-                                                        "ratios", bench.ratios()))
-                                + "\n"
-                        : tables(bench);
-        spec.commandLine().getOut().print(text);
-    }
-
-    private static String tables(Bench bench) {
-        Table times =
-                new Table()
-                        .column("Work", Table.Align.LEFT)
-                        .column("Form", Table.Align.LEFT)
-                        .column("Time", Table.Align.RIGHT)
-                        .column("Tokens/s", Table.Align.RIGHT)
-                        .column("Memory", Table.Align.RIGHT)
-                        .column("Runs", Table.Align.RIGHT);
-        for (Measurement measurement : bench.measurements()) {
-            times.row(
-                    measurement.work(),
-                    measurement.form(),
-                    Numbers.duration(measurement.seconds()),
-                    Numbers.rate(measurement.tokensPerSecond()),
-                    "+" + Numbers.bytes(measurement.extraBytes()),
-                    Integer.toString(measurement.runs()));
-        }
-        if (bench.ratios().isEmpty()) {
-            return times.toString();
-        }
-        Table ratios =
-                new Table().column("Compared", Table.Align.LEFT).column("Ratio", Table.Align.RIGHT);
-        for (Ratio ratio : bench.ratios()) {
-            ratios.row(ratio.name(), String.format(Locale.ROOT, "%.2f", ratio.value()));
-        }
-        return times + "\n" + ratios;
     }
 }
