@@ -12,6 +12,11 @@ public final class GradientMode {
 
     private GradientMode() {}
 
+    /** Returns whether autograd records on this thread. */
+    public static boolean isOn() {
+        return JniUtils.isGradMode();
+    }
+
     /** Runs something without recording. */
     public static <T> T off(Supplier<T> work) {
         return with(false, work);

@@ -20,13 +20,17 @@ final class LibTorch {
     private static final Map<String, Operator> OPERATORS = new ConcurrentHashMap<>();
 
     static {
-        Engine.getEngine("PyTorch");
-        Path library =
-                Path.of(LibUtils.getLibtorchPath()).resolve(System.mapLibraryName("torch_cpu"));
-        Native.register(LibTorch.class, NativeLibrary.getInstance(library.toString()));
+        Native.register(LibTorch.class, library("torch_cpu"));
     }
 
     private LibTorch() {}
+
+    /** Returns one of the libraries of the engine. */
+    static NativeLibrary library(String name) {
+        Engine.getEngine("PyTorch");
+        Path file = Path.of(LibUtils.getLibtorchPath()).resolve(System.mapLibraryName(name));
+        return NativeLibrary.getInstance(file.toString());
+    }
 
     /** An operator's name as the two C strings that the dispatcher wants. */
     record Operator(Pointer base, Pointer overload) {

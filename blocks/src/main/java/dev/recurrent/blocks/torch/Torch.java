@@ -245,6 +245,21 @@ public final class Torch {
         return pointer[0];
     }
 
+    /**
+     * Returns the stream that PyTorch works on now, on this thread.
+     *
+     * @param device a CUDA device
+     * @return CUDA's handle; 0 is the default stream
+     * @throws TorchException if libtorch refuses the call
+     */
+    public static long stream(Device device) {
+        long[] stream = new long[1];
+        check(
+                LibTorchCuda.aoti_torch_get_current_cuda_stream(device.getDeviceId(), stream),
+                "aoti_torch_get_current_cuda_stream");
+        return stream[0];
+    }
+
     private static NDArray wrap(NDManager manager, long handle) {
         return new PtNDArray((PtNDManager) manager, handle);
     }

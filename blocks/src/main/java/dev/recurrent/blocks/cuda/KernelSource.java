@@ -1,0 +1,33 @@
+package dev.recurrent.blocks.cuda;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * CUDA C++ that needs no header.
+ *
+ * @param name the file's name, for messages
+ * @param text the source
+ */
+public record KernelSource(String name, String text) {
+
+    /**
+     * Reads a source from this package's resources.
+     *
+     * @param name the file's name
+     * @return the source
+     * @throws IllegalArgumentException if there is no such resource
+     */
+    public static KernelSource of(String name) {
+        try (InputStream in = KernelSource.class.getResourceAsStream(name)) {
+            if (in == null) {
+                throw new IllegalArgumentException("There is no kernel source " + name);
+            }
+            return new KernelSource(name, new String(in.readAllBytes(), StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            throw new UncheckedIOException("Kernel source " + name + " cannot be read", e);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+package dev.recurrent.blocks.cuda;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorScope;
+import dev.recurrent.blocks.torch.Torch;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * h_t = a_t·h_{t−1} + x_t as one kernel that reads each input once and writes h once. Where B·E is
+ * too small to fill the device, time is cut into segments: first what each makes of a state, then
+ * what enters each, then all of them at once. Autograd records nothing of it.
+ */
+public final class LinearRecurrenceKernel {
+
+    private static final KernelSource SOURCE = KernelSource.of("linear_recurrence.cu");
+
+    private static final int LANES = 32;
+    private static final int CARRY_THREADS = 256;
+
+    /** Channels and tokens a thread: what two blocks a multiprocessor have registers for. */
+    private static final int MOST_CHANNELS = 2;
+
+    private static final int STEPS = 8;
+
+    private static final Map<Variant, Constants> CONSTANTS = new ConcurrentHashMap<>();
+
+    private final CudaDevice device;
+    private final NDArray x;
+    private final NDArray decay;
+    private final NDArray state;
+    private final NDArray positions;
+    private final int rows;
+    private final int tokens;
+    private final int width;
+    private final Variant variant;
+    private final TimeCut cut;
+
+    private LinearRecurrenceKernel(
+            CudaDevice device, NDArray x, NDArray decay, NDArray state, NDArray positions) {
+        this.device = device;
+        this.x = x;
+        this.decay = decay;
+        this.state = state;
+        this.positions = positions;
+        Shape shape = x.getShape();
+        rows = Math.toIntExact(shape.get(0));
+        tokens = Math.toIntExact(shape.get(1));
+        width = Math.toIntExact(shape.get(2));
+        int channels = isAligned(x) && isAligned(decay) && isAligned(state) ? MOST_CHANNELS : 1;
+        variant = new Variant(Torch.typeOf(x), Torch.typeOf(decay), channels, positions != null);
+        cut = TimeCut.of(tokens, STEPS, blocks(), device.multiprocessors());
+    }
+
+    /**
+     * What the kernel returns.
+     *
+     * @param values h, float32 [B, T, E]
+     * @param state h after the last token, float32 [B, E]
+     */
+    public record Output(NDArray values, NDArray state) {}
+
+    /** What the source is specialised on. */
+    private record Variant(ScalarType x, ScalarType decay, int channels, boolean positions) {
+
+        Constants constants() {
+            return Constants.none()
+                    .with("X_TYPE", name(x))
+                    .with("A_TYPE", name(decay))
+                    .with("VECTOR", channels)
+                    .with("STEPS", STEPS)
+                    .with("POSITIONS", positions ? 1 : 0);
+        }
+
+        private static String name(ScalarType type) {
+            return type == ScalarType.BFLOAT16 ? "bfloat16" : "float";
+        }
+    }
+
+    /**
+     * Runs the recurrence.
+     *
+     * @param device where the tensors lie
+     * @param x [B, T, E]; bfloat16 and float32 are read as they are, other types are converted
+     * @param decay a [B, T, E], likewise
+     * @param state what entered [B, E]; null for zero
+     * @param positions int64 [B, T], where 0 counts the decay as 0 and −1 changes nothing; null if
+     *     neither occurs
+     * @return h, unspecified at padding, and the new state, in x's manager
+     * @throws CudaException if the kernel cannot be compiled or launched
+     */
+    public static Output apply(
+            CudaDevice device, NDArray x, NDArray decay, NDArray state, NDArray positions) {
+        try (TensorScope scope = new TensorScope()) {
+            NDManager manager = x.getManager();
+            Output output =
+                    new LinearRecurrenceKernel(
+                                    device,
+                                    readable(manager, x),
+                                    readable(manager, decay),
+                                    state == null ? null : wide(manager, state),
+                                    positions == null ? null : dense(manager, positions))
+                            .run();
+            scope.pass(output.values());
+            scope.pass(output.state());
+            return output;
+        }
+    }
+
+    private static NDArray readable(NDManager manager, NDArray array) {
+        return Torch.typeOf(array) == ScalarType.BFLOAT16
+                ? dense(manager, array)
+                : wide(manager, array);
+    }
+
+    private static NDArray wide(NDManager manager, NDArray array) {
+        return dense(manager, Torch.cast(manager, array, ScalarType.FLOAT32));
+    }
+
+    private static NDArray dense(NDManager manager, NDArray array) {
+        // contiguous(Tensor self, *, MemoryFormat memory_format=contiguous_format)
+        return Torch.call(manager, "aten::contiguous", array, 0);
+    }
+
+    /** Whether every row of a tensor can be read {@value #MOST_CHANNELS} channels at a time. */
+    private boolean isAligned(NDArray array) {
+        if (array == null) {
+            return true;
+        }
+        int bytes = MOST_CHANNELS * Torch.typeOf(array).bytes();
+        return width % MOST_CHANNELS == 0 && Torch.address(array) % bytes == 0;
+    }
+
+    private Output run() {
+        NDArray values = allocate(rows, tokens, width);
+        NDArray last = allocate(rows, width);
+        NDArray entering = cut.segments() == 1 ? state : entering();
+        kernel("scan")
+                .launch(
+                        size(),
+                        Torch.address(x),
+                        Torch.address(decay),
+                        address(positions),
+                        address(entering),
+                        Torch.address(values),
+                        Torch.address(last),
+                        tokens,
+                        width,
+                        cut.length());
+        return new Output(values, last);
+    }
+
+    /** What enters every segment, [B, segments, E]. */
+    private NDArray entering() {
+        NDArray products = allocate(rows, cut.segments(), width);
+        NDArray sums = allocate(rows, cut.segments(), width);
+        NDArray entering = allocate(rows, cut.segments(), width);
+        kernel("summarize")
+                .launch(
+                        size(),
+                        Torch.address(x),
+                        Torch.address(decay),
+                        address(positions),
+                        Torch.address(products),
+                        Torch.address(sums),
+                        tokens,
+                        width,
+                        cut.length());
+        long threads = (long) rows * width;
+        int blocks = Math.toIntExact((threads + CARRY_THREADS - 1) / CARRY_THREADS);
+        kernel("carry")
+                .launch(
+                        new Kernel.Size(blocks, 1, CARRY_THREADS, 1),
+                        Torch.address(products),
+                        Torch.address(sums),
+                        address(state),
+                        Torch.address(entering),
+                        rows,
+                        cut.segments(),
+                        width);
+        return entering;
+    }
+
+    private Kernel kernel(String name) {
+        return device.kernel(SOURCE, CONSTANTS.computeIfAbsent(variant, Variant::constants), name);
+    }
+
+    private Kernel.Size size() {
+        return new Kernel.Size(Math.toIntExact(blocks()), cut.segments(), LANES, cut.warps());
+    }
+
+    /** Blocks for one segment: a row's channels are spread over lanes. */
+    private long blocks() {
+        int channels = LANES * variant.channels();
+        return (long) rows * ((width + channels - 1) / channels);
+    }
+
+    private NDArray allocate(long... shape) {
+        return Torch.empty(x.getManager(), new Shape(shape), ScalarType.FLOAT32, x.getDevice());
+    }
+
+    private static long address(NDArray array) {
+        return array == null ? 0 : Torch.address(array);
+    }
+}
