@@ -1,7 +1,7 @@
 package dev.recurrent.blocks.cuda;
 
-import ai.djl.pytorch.jni.LibUtils;
 import ai.djl.util.Utils;
+import dev.recurrent.blocks.torch.Torch;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,8 +32,7 @@ public final class KernelCompiler {
         this.cache = cache;
         this.capability = capability;
         this.driver = driver;
-        String name = System.mapLibraryName("torch_cuda");
-        nvrtc = Nvrtc.load(Path.of(LibUtils.getLibtorchPath()).resolve(name));
+        nvrtc = Nvrtc.load(Torch.library("torch_cuda"));
         if (!nvrtc.architectures().contains(capability)) {
             throw new CudaException(
                     "NVRTC "

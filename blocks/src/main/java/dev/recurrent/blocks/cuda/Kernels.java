@@ -4,13 +4,14 @@ import ai.djl.Device;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Which devices have kernels of our own. They are used on CUDA devices of compute capability 8.0
- * and above, unless the system property {@value #PROPERTY} is {@code off} or the thread has {@link
- * #suspend suspended} them. A device without them says why once, in the log.
+ * and above, unless the system property {@value #PROPERTY} is {@code off} or the thread works
+ * {@link #without} them. A device without them says why once, in the log.
  */
 public final class Kernels {
 
@@ -19,20 +20,19 @@ public final class Kernels {
 
     private static final Logger LOGGER = LoggerFactory.getLogger(Kernels.class);
     private static final Map<Integer, Optional<CudaDevice>> DEVICES = new ConcurrentHashMap<>();
-    private static final ThreadLocal<Integer> SUSPENSIONS = ThreadLocal.withInitial(() -> 0);
+    private static final ThreadLocal<Boolean> SUSPENDED = ThreadLocal.withInitial(() -> false);
 
     private Kernels() {}
 
-    /** Ends a suspension, on the thread that began it. */
-    public interface Suspension extends AutoCloseable {
-        @Override
-        void close();
-    }
-
-    /** Lets this thread take the portable forms until the result is closed. */
-    public static Suspension suspend() {
-        SUSPENSIONS.set(SUSPENSIONS.get() + 1);
-        return () -> SUSPENSIONS.set(SUSPENSIONS.get() - 1);
+    /** Runs something on the portable forms, whatever the device. */
+    public static <T> T without(Supplier<T> work) {
+        boolean before = SUSPENDED.get();
+        SUSPENDED.set(true);
+        try {
+            return work.get();
+        } finally {
+            SUSPENDED.set(before);
+        }
     }
 
     /**
@@ -42,7 +42,7 @@ public final class Kernels {
      * @return its kernels; empty if the portable forms are to be used
      */
     public static Optional<CudaDevice> on(Device device) {
-        if (!device.isGpu() || isOff() || SUSPENSIONS.get() > 0) {
+        if (!device.isGpu() || isOff() || SUSPENDED.get()) {
             return Optional.empty();
         }
         return DEVICES.computeIfAbsent(device.getDeviceId(), Kernels::open);

@@ -4,6 +4,7 @@ import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
 import com.sun.jna.Pointer;
 import com.sun.jna.StringArray;
+import java.lang.ref.Reference;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -101,6 +102,7 @@ final class Nvrtc {
         try {
             Pointer strings = new StringArray(options.toArray(String[]::new));
             int status = nvrtcCompileProgram(program[0], options.size(), strings);
+            Reference.reachabilityFence(strings);
             if (status != 0) {
                 throw new CudaException(
                         source.name()

@@ -25,11 +25,15 @@ final class LibTorch {
 
     private LibTorch() {}
 
-    /** Returns one of the libraries of the engine. */
+    /** Opens one of the libraries of the engine. */
     static NativeLibrary library(String name) {
+        return NativeLibrary.getInstance(file(name).toString());
+    }
+
+    /** Returns where a library of the engine lies, or would if the engine had it. */
+    static Path file(String name) {
         Engine.getEngine("PyTorch");
-        Path file = Path.of(LibUtils.getLibtorchPath()).resolve(System.mapLibraryName(name));
-        return NativeLibrary.getInstance(file.toString());
+        return Path.of(LibUtils.getLibtorchPath()).resolve(System.mapLibraryName(name));
     }
 
     /** An operator's name as the two C strings that the dispatcher wants. */

@@ -8,6 +8,7 @@ import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.stream.Collectors;
 
@@ -258,6 +259,16 @@ public final class Torch {
                 LibTorchCuda.aoti_torch_get_current_cuda_stream(device.getDeviceId(), stream),
                 "aoti_torch_get_current_cuda_stream");
         return stream[0];
+    }
+
+    /**
+     * Returns where a library of PyTorch's lies, or would if this PyTorch had it.
+     *
+     * @param name such as {@code torch_cuda}
+     * @return its file
+     */
+    public static Path library(String name) {
+        return LibTorch.file(name);
     }
 
     private static NDArray wrap(NDManager manager, long handle) {
