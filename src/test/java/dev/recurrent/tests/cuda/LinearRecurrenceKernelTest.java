@@ -254,7 +254,7 @@ class LinearRecurrenceKernelTest {
         }
     }
 
-    /** Every other row of a wider tensor, one float off the alignment of pairs. */
+    /** Every other row of a wider tensor, and one that does not lie at an even address. */
     @Test
     void viewsAreReadWhereTheyLie() {
         NDArray wide = Tensors.normal(manager, 1, B, 41, 13);

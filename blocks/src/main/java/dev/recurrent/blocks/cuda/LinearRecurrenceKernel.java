@@ -21,10 +21,8 @@ public final class LinearRecurrenceKernel {
     private static final int LANES = 32;
     private static final int CARRY_THREADS = 256;
 
-    /** Channels and tokens a thread: what two blocks a multiprocessor have registers for. */
-    private static final int MOST_CHANNELS = 2;
-
-    private static final int STEPS = 8;
+    /** Tokens a thread and tile: enough loads under way to hide memory's latency. */
+    private static final int STEPS = 16;
 
     private static final Map<Variant, Constants> CONSTANTS = new ConcurrentHashMap<>();
 
@@ -50,8 +48,7 @@ public final class LinearRecurrenceKernel {
         rows = Math.toIntExact(shape.get(0));
         tokens = Math.toIntExact(shape.get(1));
         width = Math.toIntExact(shape.get(2));
-        int channels = isAligned(x) && isAligned(decay) && isAligned(state) ? MOST_CHANNELS : 1;
-        variant = new Variant(Torch.typeOf(x), Torch.typeOf(decay), channels, positions != null);
+        variant = new Variant(Torch.typeOf(x), Torch.typeOf(decay), positions != null);
         cut = TimeCut.of(tokens, STEPS, blocks(), device.multiprocessors());
     }
 
@@ -64,14 +61,14 @@ public final class LinearRecurrenceKernel {
     public record Output(NDArray values, NDArray state) {}
 
     /** What the source is specialised on. */
-    private record Variant(ScalarType x, ScalarType decay, int channels, boolean positions) {
+    private record Variant(ScalarType x, ScalarType decay, boolean positions) {
 
         Constants constants() {
             return Constants.none()
                     .with("X_TYPE", name(x))
                     .with("A_TYPE", name(decay))
-                    .with("VECTOR", channels)
                     .with("STEPS", STEPS)
+                    .with("MOST_WARPS", TimeCut.MOST_WARPS)
                     .with("POSITIONS", positions ? 1 : 0);
         }
 
@@ -123,15 +120,6 @@ public final class LinearRecurrenceKernel {
     private static NDArray dense(NDManager manager, NDArray array) {
         // contiguous(Tensor self, *, MemoryFormat memory_format=contiguous_format)
         return Torch.call(manager, "aten::contiguous", array, 0);
-    }
-
-    /** Whether every row of a tensor can be read {@value #MOST_CHANNELS} channels at a time. */
-    private boolean isAligned(NDArray array) {
-        if (array == null) {
-            return true;
-        }
-        int bytes = MOST_CHANNELS * Torch.typeOf(array).bytes();
-        return width % MOST_CHANNELS == 0 && Torch.address(array) % bytes == 0;
     }
 
     private Output run() {
@@ -192,10 +180,9 @@ public final class LinearRecurrenceKernel {
         return new Kernel.Size(Math.toIntExact(blocks()), cut.segments(), LANES, cut.warps());
     }
 
-    /** Blocks for one segment: a row's channels are spread over lanes. */
+    /** Blocks for one segment of all rows. */
     private long blocks() {
-        int channels = LANES * variant.channels();
-        return (long) rows * ((width + channels - 1) / channels);
+        return (long) rows * ((width + LANES - 1) / LANES);
     }
 
     private NDArray allocate(long... shape) {

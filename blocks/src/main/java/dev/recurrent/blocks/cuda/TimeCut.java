@@ -11,8 +11,8 @@ package dev.recurrent.blocks.cuda;
  */
 record TimeCut(int warps, int segments, int length) {
 
-    /** More would not fit beside the registers that a tile is kept in. */
-    static final int MOST_WARPS = 16;
+    /** More spend longer on folding each other's sums than they gain. */
+    static final int MOST_WARPS = 8;
 
     /** Tiles below which a segment's second reading of its inputs costs more than it brings. */
     private static final int LEAST_TILES = 4;

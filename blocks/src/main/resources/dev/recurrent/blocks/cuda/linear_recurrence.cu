@@ -1,14 +1,14 @@
 // The diagonal linear recurrence h_t = a_t h_{t-1} + x_t over [B, T, E], accumulated in fp32
 // (arXiv 2402.19427, equation 4).
 //
-// A block owns 32 * VECTOR channels of one row and walks its segment of time in tiles. A tile is
-// cut over the block's warps: each loads its STEPS tokens once, keeps them in registers, and tells
-// the others through shared memory what it makes of a state, h -> decay * h + sum; folding what the
-// warps before it told gives the state that it really starts from. Every order is fixed, so equal
-// inputs give equal bits.
+// A block owns 32 channels of one row, a lane each, and walks its segment of time in tiles. A tile
+// is cut over the block's warps: each keeps its STEPS tokens in registers, reads those of the next
+// tile meanwhile, and tells the others through shared memory what it makes of a state,
+// h -> product * h + sum; folding what the warps before it told gives the state that it really
+// starts from. Every order is fixed, so equal inputs give equal bits.
 //
-// Constants: X_TYPE, A_TYPE (float or bfloat16), VECTOR (channels a thread: 1, 2 or 4), STEPS
-// (tokens a thread and tile), POSITIONS (1 if documents start or padding stands inside rows).
+// Constants: X_TYPE, A_TYPE (float or bfloat16), STEPS, MOST_WARPS (of a block), POSITIONS (1 if
+// documents start or padding stands inside rows).
 
 struct bfloat16 {
     unsigned short bits;
@@ -20,75 +20,39 @@ __device__ __forceinline__ float widen(bfloat16 value) {
     return __uint_as_float((unsigned int)value.bits << 16);
 }
 
-// One access to memory.
-template <typename T>
-struct alignas(sizeof(T) * VECTOR) Vector {
-    T at[VECTOR];
-};
-
-typedef Vector<float> Channels;
-
 constexpr int LANES = 32;
-constexpr int MOST_WARPS = 16;
-
-__device__ __forceinline__ Channels filled(float value) {
-    Channels channels;
-#pragma unroll
-    for (int v = 0; v < VECTOR; ++v) {
-        channels.at[v] = value;
-    }
-    return channels;
-}
-
-template <typename T>
-__device__ __forceinline__ Channels load(const T* from) {
-    Vector<T> raw = *reinterpret_cast<const Vector<T>*>(from);
-    Channels channels;
-#pragma unroll
-    for (int v = 0; v < VECTOR; ++v) {
-        channels.at[v] = widen(raw.at[v]);
-    }
-    return channels;
-}
-
-__device__ __forceinline__ void store(float* to, Channels channels) {
-    *reinterpret_cast<Channels*>(to) = channels;
-}
-
-__device__ __forceinline__ Channels advance(Channels decay, Channels h, Channels x) {
-#pragma unroll
-    for (int v = 0; v < VECTOR; ++v) {
-        h.at[v] = fmaf(decay.at[v], h.at[v], x.at[v]);
-    }
-    return h;
-}
 
 // Where the block and its thread stand.
 struct Place {
-    int channel;  // the first of VECTOR
-    bool inside;  // whether there is such a channel
     long long row;
+    int channel;  // beyond the last, one to read in vain
+    bool inside;  // whether there is such a channel, to be written too
     int begin;  // of the segment
     int end;
-    long long segment;  // among the segments of all rows
+    long long state;  // the channel's place in [B, segments, E]
 
     __device__ Place(int length, int width, int segmentLength) {
-        int groups = (width + LANES * VECTOR - 1) / (LANES * VECTOR);
-        channel = (blockIdx.x % groups * LANES + threadIdx.x) * VECTOR;
-        inside = channel < width;
+        const int groups = (width + LANES - 1) / LANES;
+        const int wanted = blockIdx.x % groups * LANES + threadIdx.x;
         row = blockIdx.x / groups;
+        inside = wanted < width;
+        channel = inside ? wanted : 0;
         begin = blockIdx.y * segmentLength;
         end = min(length, begin + segmentLength);
-        segment = row * gridDim.y + blockIdx.y;
+        state = (row * gridDim.y + blockIdx.y) * width + channel;
     }
 };
 
-// A warp's part of a tile.
-struct Tokens {
-    Channels x[STEPS];
-    Channels decay[STEPS];
+// A warp's part of a tile as it lies in memory. It is read without a branch, what is beyond the end
+// in vain, so that all loads are on their way before one is waited for.
+struct Raw {
+    X_TYPE x[STEPS];
+    A_TYPE decay[STEPS];
+#if POSITIONS
+    long long position[STEPS];
+#endif
 
-    __device__ __forceinline__ void read(
+    __device__ __forceinline__ void fetch(
             const X_TYPE* xs,
             const A_TYPE* decays,
             const long long* positions,
@@ -98,28 +62,33 @@ struct Tokens {
             int width) {
 #pragma unroll
         for (int i = 0; i < STEPS; ++i) {
-            x[i] = filled(0);
-            decay[i] = filled(1);
-            if (place.inside && first + i < place.end) {
-                long long token = place.row * length + first + i;
-                x[i] = load(xs + token * width + place.channel);
-                decay[i] = load(decays + token * width + place.channel);
-            }
-        }
+            const long long token = place.row * length + min(first + i, place.end - 1);
+            x[i] = xs[token * width + place.channel];
+            decay[i] = decays[token * width + place.channel];
 #if POSITIONS
+            position[i] = positions[token];
+#endif
+        }
+    }
+};
+
+// The same in fp32, with what positions and the segment's end make of it.
+struct Tokens {
+    float x[STEPS];
+    float decay[STEPS];
+
+    __device__ __forceinline__ Tokens(const Raw& raw, int first, int end) {
 #pragma unroll
         for (int i = 0; i < STEPS; ++i) {
-            if (first + i < place.end) {
-                long long position = positions[place.row * length + first + i];
-                if (position < 0) {
-                    x[i] = filled(0);
-                    decay[i] = filled(1);
-                } else if (position == 0) {
-                    decay[i] = filled(0);
-                }
-            }
-        }
+            bool real = first + i < end;
+            bool starts = false;
+#if POSITIONS
+            real = real && raw.position[i] >= 0;
+            starts = raw.position[i] == 0;
 #endif
+            x[i] = real ? widen(raw.x[i]) : 0;
+            decay[i] = !real ? 1 : starts ? 0 : widen(raw.decay[i]);
+        }
     }
 };
 
@@ -139,60 +108,57 @@ __device__ __forceinline__ void walk(
         int width,
         int segmentLength) {
     // Two of each, since a fast warp is already in the next tile while a slow one still reads.
-    __shared__ Channels products[2][MOST_WARPS][LANES];
-    __shared__ Channels sums[2][MOST_WARPS][LANES];
+    __shared__ float products[2][MOST_WARPS][LANES];
+    __shared__ float sums[2][MOST_WARPS][LANES];
     const Place place(length, width, segmentLength);
+    const int lane = threadIdx.x;
     const int warp = threadIdx.y;
     const int warps = blockDim.y;
-    Channels h = filled(0);
-    Channels total = filled(1);
-    if (!SUMMING && entering != nullptr && place.inside) {
-        h = load(entering + place.segment * width + place.channel);
-    }
+    float h = !SUMMING && entering != nullptr ? entering[place.state] : 0;
+    float total = 1;
     int buffer = 0;
+    Raw raw;
+    raw.fetch(xs, decays, positions, place, place.begin + warp * STEPS, length, width);
     for (int tile = place.begin; tile < place.end; tile += warps * STEPS) {
         const int first = tile + warp * STEPS;
-        Tokens tokens;
-        tokens.read(xs, decays, positions, place, first, length, width);
-        Channels product = filled(1);
-        Channels sum = filled(0);
+        const Tokens tokens(raw, first, place.end);
+        if (tile + warps * STEPS < place.end) {
+            raw.fetch(xs, decays, positions, place, first + warps * STEPS, length, width);
+        }
+        float product = 1;
+        float sum = 0;
 #pragma unroll
         for (int i = 0; i < STEPS; ++i) {
-            sum = advance(tokens.decay[i], sum, tokens.x[i]);
-            product = advance(tokens.decay[i], product, filled(0));
+            product *= tokens.decay[i];
+            sum = fmaf(tokens.decay[i], sum, tokens.x[i]);
         }
-        products[buffer][warp][threadIdx.x] = product;
-        sums[buffer][warp][threadIdx.x] = sum;
+        products[buffer][warp][lane] = product;
+        sums[buffer][warp][lane] = sum;
         __syncthreads();
-        Channels mine = h;
+        float mine = h;
         for (int other = 0; other < warps; ++other) {
-            if (other == warp) {
-                mine = h;
-            }
-            h = advance(
-                    products[buffer][other][threadIdx.x], h, sums[buffer][other][threadIdx.x]);
-            if (SUMMING) {
-                total = advance(products[buffer][other][threadIdx.x], total, filled(0));
-            }
+            mine = other == warp ? h : mine;
+            h = fmaf(products[buffer][other][lane], h, sums[buffer][other][lane]);
+            total *= products[buffer][other][lane];
         }
         buffer ^= 1;
-        if (!SUMMING) {
+        if (!SUMMING && place.inside) {
 #pragma unroll
             for (int i = 0; i < STEPS; ++i) {
-                mine = advance(tokens.decay[i], mine, tokens.x[i]);
                 const int token = first + i;
-                if (place.inside && token < place.end) {
-                    store(values + (place.row * length + token) * width + place.channel, mine);
-                    if (token == length - 1) {
-                        store(leaving + place.row * width + place.channel, mine);
-                    }
+                mine = fmaf(tokens.decay[i], mine, tokens.x[i]);
+                if (token < place.end) {
+                    values[(place.row * length + token) * width + place.channel] = mine;
+                }
+                if (token == length - 1) {
+                    leaving[place.row * width + place.channel] = mine;
                 }
             }
         }
     }
     if (SUMMING && warp == 0 && place.inside) {
-        store(values + place.segment * width + place.channel, total);
-        store(leaving + place.segment * width + place.channel, h);
+        values[place.state] = total;
+        leaving[place.state] = h;
     }
 }
 
@@ -207,8 +173,7 @@ extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) scan(
         int length,
         int width,
         int segmentLength) {
-    walk<false>(
-            x, decay, positions, entering, values, leaving, length, width, segmentLength);
+    walk<false>(x, decay, positions, entering, values, leaving, length, width, segmentLength);
 }
 
 // Grid and block as for scan.
