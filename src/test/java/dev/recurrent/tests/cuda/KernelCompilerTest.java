@@ -29,7 +29,7 @@ class KernelCompilerTest {
 
     @ParameterizedTest
     @ValueSource(ints = {80, 90})
-    void theSourceNeedsNothingBesideIt(int capability) {
+    void theRecurrenceNeedsNothingBesideIt(int capability) {
         for (String x : new String[] {"float", "bfloat16"}) {
             for (int positions = 0; positions < 2; positions++) {
                 Constants constants =
@@ -43,6 +43,19 @@ class KernelCompilerTest {
                 assertThat(cubin).startsWith(0x7f, 'E', 'L', 'F');
             }
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"float", "bfloat16"})
+    void theNormNeedsNothingBesideIt(String type) {
+        Constants constants =
+                Constants.none()
+                        .with("X_TYPE", type)
+                        .with("W_TYPE", type)
+                        .with("ITEMS", 8)
+                        .with("CENTRED", 1);
+        byte[] cubin = compiler(80).compile(KernelSource.of("rms_norm.cu"), constants);
+        assertThat(cubin).startsWith(0x7f, 'E', 'L', 'F');
     }
 
     @Test

@@ -48,7 +48,7 @@ public final class LinearRecurrenceKernel {
         rows = Math.toIntExact(shape.get(0));
         tokens = Math.toIntExact(shape.get(1));
         width = Math.toIntExact(shape.get(2));
-        variant = new Variant(Torch.typeOf(x), Torch.typeOf(decay), positions != null);
+        variant = new Variant(Operand.type(x), Operand.type(decay), positions != null);
         cut = TimeCut.of(tokens, STEPS, blocks(), device.multiprocessors());
     }
 
@@ -61,19 +61,15 @@ public final class LinearRecurrenceKernel {
     public record Output(NDArray values, NDArray state) {}
 
     /** What the source is specialised on. */
-    private record Variant(ScalarType x, ScalarType decay, boolean positions) {
+    private record Variant(String x, String decay, boolean positions) {
 
         Constants constants() {
             return Constants.none()
-                    .with("X_TYPE", name(x))
-                    .with("A_TYPE", name(decay))
+                    .with("X_TYPE", x)
+                    .with("A_TYPE", decay)
                     .with("STEPS", STEPS)
                     .with("MOST_WARPS", TimeCut.MOST_WARPS)
                     .with("POSITIONS", positions ? 1 : 0);
-        }
-
-        private static String name(ScalarType type) {
-            return type == ScalarType.BFLOAT16 ? "bfloat16" : "float";
         }
     }
 
@@ -96,30 +92,15 @@ public final class LinearRecurrenceKernel {
             Output output =
                     new LinearRecurrenceKernel(
                                     device,
-                                    readable(manager, x),
-                                    readable(manager, decay),
-                                    state == null ? null : wide(manager, state),
-                                    positions == null ? null : dense(manager, positions))
+                                    Operand.readable(manager, x),
+                                    Operand.readable(manager, decay),
+                                    Operand.wide(manager, state),
+                                    Operand.dense(manager, positions))
                             .run();
             scope.pass(output.values());
             scope.pass(output.state());
             return output;
         }
-    }
-
-    private static NDArray readable(NDManager manager, NDArray array) {
-        return Torch.typeOf(array) == ScalarType.BFLOAT16
-                ? dense(manager, array)
-                : wide(manager, array);
-    }
-
-    private static NDArray wide(NDManager manager, NDArray array) {
-        return dense(manager, Torch.cast(manager, array, ScalarType.FLOAT32));
-    }
-
-    private static NDArray dense(NDManager manager, NDArray array) {
-        // contiguous(Tensor self, *, MemoryFormat memory_format=contiguous_format)
-        return Torch.call(manager, "aten::contiguous", array, 0);
     }
 
     private Output run() {
@@ -131,8 +112,8 @@ public final class LinearRecurrenceKernel {
                         size(),
                         Torch.address(x),
                         Torch.address(decay),
-                        address(positions),
-                        address(entering),
+                        Operand.address(positions),
+                        Operand.address(entering),
                         Torch.address(values),
                         Torch.address(last),
                         tokens,
@@ -151,7 +132,7 @@ public final class LinearRecurrenceKernel {
                         size(),
                         Torch.address(x),
                         Torch.address(decay),
-                        address(positions),
+                        Operand.address(positions),
                         Torch.address(products),
                         Torch.address(sums),
                         tokens,
@@ -164,7 +145,7 @@ public final class LinearRecurrenceKernel {
                         new Kernel.Size(blocks, 1, CARRY_THREADS, 1),
                         Torch.address(products),
                         Torch.address(sums),
-                        address(state),
+                        Operand.address(state),
                         Torch.address(entering),
                         rows,
                         cut.segments(),
@@ -187,9 +168,5 @@ public final class LinearRecurrenceKernel {
 
     private NDArray allocate(long... shape) {
         return Torch.empty(x.getManager(), new Shape(shape), ScalarType.FLOAT32, x.getDevice());
-    }
-
-    private static long address(NDArray array) {
-        return array == null ? 0 : Torch.address(array);
     }
 }

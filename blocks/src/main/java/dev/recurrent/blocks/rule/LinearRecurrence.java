@@ -54,18 +54,10 @@ public final class LinearRecurrence {
     public static Output apply(NDArray x, NDArray decay, NDArray state, Positions positions) {
         check(x, decay, state, positions);
         Optional<CudaDevice> device = Kernels.on(x.getDevice());
-        if (device.isPresent() && !isRecorded(x, decay, state)) {
+        if (device.isPresent() && !GradientMode.records(x, decay, state)) {
             return fused(device.get(), x, decay, state, positions);
         }
         return portable(x, decay, state, positions);
-    }
-
-    /** Whether autograd wants to know what happens to the inputs. */
-    private static boolean isRecorded(NDArray x, NDArray decay, NDArray state) {
-        return GradientMode.isOn()
-                && (Torch.isDifferentiable(x)
-                        || Torch.isDifferentiable(decay)
-                        || state != null && Torch.isDifferentiable(state));
     }
 
     private static Output fused(

@@ -1,5 +1,6 @@
 package dev.recurrent.blocks.torch;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import java.util.function.Supplier;
 
@@ -12,9 +13,22 @@ public final class GradientMode {
 
     private GradientMode() {}
 
-    /** Returns whether autograd records on this thread. */
-    public static boolean isOn() {
-        return JniUtils.isGradMode();
+    /**
+     * Returns whether autograd records, on this thread, what happens to tensors.
+     *
+     * @param arrays what an operator is given; null stands for no tensor
+     * @return whether gradients would flow through the operator into one of them
+     */
+    public static boolean records(NDArray... arrays) {
+        if (!JniUtils.isGradMode()) {
+            return false;
+        }
+        for (NDArray array : arrays) {
+            if (array != null && Torch.isDifferentiable(array)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** Runs something without recording. */

@@ -7,18 +7,8 @@
 // h -> product * h + sum; folding what the warps before it told gives the state that it really
 // starts from. Every order is fixed, so equal inputs give equal bits.
 //
-// Constants: X_TYPE, A_TYPE (float or bfloat16), STEPS, MOST_WARPS (of a block), POSITIONS (1 if
-// documents start or padding stands inside rows).
-
-struct bfloat16 {
-    unsigned short bits;
-};
-
-__device__ __forceinline__ float widen(float value) { return value; }
-
-__device__ __forceinline__ float widen(bfloat16 value) {
-    return __uint_as_float((unsigned int)value.bits << 16);
-}
+// Constants: X_TYPE, A_TYPE (float or bfloat16), STEPS (at most 32), MOST_WARPS (of a block),
+// POSITIONS (1 if documents start or padding stands inside rows).
 
 constexpr int LANES = 32;
 
@@ -49,7 +39,7 @@ struct Raw {
     X_TYPE x[STEPS];
     A_TYPE decay[STEPS];
 #if POSITIONS
-    long long position[STEPS];
+    long long position;  // of the token that is the lane's
 #endif
 
     __device__ __forceinline__ void fetch(
@@ -65,10 +55,11 @@ struct Raw {
             const long long token = place.row * length + min(first + i, place.end - 1);
             x[i] = xs[token * width + place.channel];
             decay[i] = decays[token * width + place.channel];
-#if POSITIONS
-            position[i] = positions[token];
-#endif
         }
+#if POSITIONS
+        const int mine = min(first + (int)threadIdx.x, place.end - 1);
+        position = positions[place.row * length + mine];
+#endif
     }
 };
 
@@ -78,14 +69,16 @@ struct Tokens {
     float decay[STEPS];
 
     __device__ __forceinline__ Tokens(const Raw& raw, int first, int end) {
+        unsigned int padding = 0;  // a bit for each token
+        unsigned int beginning = 0;
+#if POSITIONS
+        padding = __ballot_sync(0xffffffffu, raw.position < 0);
+        beginning = __ballot_sync(0xffffffffu, raw.position == 0);
+#endif
 #pragma unroll
         for (int i = 0; i < STEPS; ++i) {
-            bool real = first + i < end;
-            bool starts = false;
-#if POSITIONS
-            real = real && raw.position[i] >= 0;
-            starts = raw.position[i] == 0;
-#endif
+            const bool real = first + i < end && !(padding >> i & 1);
+            const bool starts = beginning >> i & 1;
             x[i] = real ? widen(raw.x[i]) : 0;
             decay[i] = !real ? 1 : starts ? 0 : widen(raw.decay[i]);
         }

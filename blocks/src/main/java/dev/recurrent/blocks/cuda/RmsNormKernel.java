@@ -1,0 +1,101 @@
+package dev.recurrent.blocks.cuda;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.torch.TensorScope;
+import dev.recurrent.blocks.torch.Torch;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** w · x / √(mean(x²) + ε) as one kernel that reads x once. Autograd records nothing of it. */
+public final class RmsNormKernel {
+
+    private static final KernelSource SOURCE = KernelSource.of("rms_norm.cu");
+
+    private static final int LANES = 32;
+    private static final int MOST_THREADS = 1024;
+
+    /** Elements a thread where the row is long enough: loads under way at a time. */
+    private static final int ITEMS = 8;
+
+    /** What a thread's registers hold. */
+    private static final int MOST_ITEMS = 32;
+
+    private static final Map<Variant, Constants> CONSTANTS = new ConcurrentHashMap<>();
+
+    private RmsNormKernel() {}
+
+    /** What the source is specialised on. */
+    private record Variant(String x, String weight, int items, boolean centred) {
+
+        Constants constants() {
+            return Constants.none()
+                    .with("X_TYPE", x)
+                    .with("W_TYPE", weight)
+                    .with("ITEMS", items)
+                    .with("CENTRED", centred ? 1 : 0);
+        }
+    }
+
+    /**
+     * Returns whether rows are short enough for a block to keep one.
+     *
+     * @param size of what the mean is taken over
+     * @return whether {@link #apply} can be called
+     */
+    public static boolean fits(long size) {
+        return size <= MOST_THREADS * MOST_ITEMS;
+    }
+
+    /**
+     * Normalises.
+     *
+     * @param device where the tensors lie
+     * @param x [..., size]; bfloat16 and float32 are read as they are, other types are converted
+     * @param weight w [size], likewise
+     * @param parts how many equal parts of the last dimension have a mean of their own
+     * @param centred whether weights are stored minus one
+     * @param epsilon ε
+     * @return [..., size], of x's type, in x's manager
+     * @throws CudaException if the kernel cannot be compiled or launched
+     */
+    public static NDArray apply(
+            CudaDevice device,
+            NDArray x,
+            NDArray weight,
+            long parts,
+            boolean centred,
+            double epsilon) {
+        try (TensorScope scope = new TensorScope()) {
+            NDManager manager = x.getManager();
+            NDArray input = Operand.readable(manager, x);
+            NDArray w = Operand.readable(manager, weight);
+            Shape shape = x.getShape();
+            NDArray y = Torch.empty(manager, shape, Torch.typeOf(input), x.getDevice());
+            int size = Math.toIntExact(weight.size() / parts);
+            int threads = threads(size);
+            int items = (size + threads - 1) / threads;
+            Variant variant = new Variant(Operand.type(input), Operand.type(w), items, centred);
+            device.kernel(
+                            SOURCE,
+                            CONSTANTS.computeIfAbsent(variant, Variant::constants),
+                            "rms_norm")
+                    .launch(
+                            new Kernel.Size(Math.toIntExact(x.size() / size), 1, threads, 1),
+                            Torch.address(input),
+                            Torch.address(w),
+                            Torch.address(y),
+                            size,
+                            parts,
+                            Float.floatToRawIntBits((float) epsilon));
+            return scope.pass(Torch.cast(manager, y, Torch.typeOf(x)));
+        }
+    }
+
+    /** A multiple of {@value #LANES}. */
+    private static int threads(int size) {
+        int wanted = (size + ITEMS - 1) / ITEMS;
+        return Math.min(MOST_THREADS, (wanted + LANES - 1) / LANES * LANES);
+    }
+}
