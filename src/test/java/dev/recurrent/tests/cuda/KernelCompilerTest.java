@@ -53,6 +53,8 @@ class KernelCompilerTest {
                         .with("X_TYPE", type)
                         .with("W_TYPE", type)
                         .with("ITEMS", 8)
+                        .with("WARPS", 2)
+                        .with("PARTS", 1)
                         .with("CENTRED", 1);
         byte[] cubin = compiler(80).compile(KernelSource.of("rms_norm.cu"), constants);
         assertThat(cubin).startsWith(0x7f, 'E', 'L', 'F');

@@ -26,8 +26,11 @@ final class Operand {
 
     /** Returns a tensor row by row in memory; null for null. */
     static NDArray dense(NDManager manager, NDArray array) {
+        if (array == null || Torch.isContiguous(array)) {
+            return array;
+        }
         // contiguous(Tensor self, *, MemoryFormat memory_format=contiguous_format)
-        return array == null ? null : Torch.call(manager, "aten::contiguous", array, 0);
+        return Torch.call(manager, "aten::contiguous", array, 0);
     }
 
     /** Returns where a tensor lies on its device; 0 for null. */

@@ -14,28 +14,47 @@ public final class RmsNormKernel {
     private static final KernelSource SOURCE = KernelSource.of("rms_norm.cu");
 
     private static final int LANES = 32;
-    private static final int MOST_THREADS = 1024;
+    private static final int MOST_WARPS = 32;
 
     /** Elements a thread where the row is long enough: loads under way at a time. */
     private static final int ITEMS = 8;
 
-    /** What a thread's registers hold. */
-    private static final int MOST_ITEMS = 32;
+    /** What the registers of a thread of the largest block hold. */
+    private static final int MOST_ITEMS = 16;
+
+    /** How many parts share a block where each takes one warp. */
+    private static final int PARTS_OF_A_WARP = 8;
 
     private static final Map<Variant, Constants> CONSTANTS = new ConcurrentHashMap<>();
 
     private RmsNormKernel() {}
 
     /** What the source is specialised on. */
-    private record Variant(String x, String weight, int items, boolean centred) {
+    private record Variant(String x, String weight, int items, int warps, boolean centred) {
+
+        static Variant of(NDArray x, NDArray weight, int size, boolean centred) {
+            int warps = Math.min(MOST_WARPS, ceilDiv(size, ITEMS * LANES));
+            int items = ceilDiv(size, warps * LANES);
+            return new Variant(Operand.type(x), Operand.type(weight), items, warps, centred);
+        }
+
+        int partsOfBlock() {
+            return warps == 1 ? PARTS_OF_A_WARP : 1;
+        }
 
         Constants constants() {
             return Constants.none()
                     .with("X_TYPE", x)
                     .with("W_TYPE", weight)
                     .with("ITEMS", items)
+                    .with("WARPS", warps)
+                    .with("PARTS", partsOfBlock())
                     .with("CENTRED", centred ? 1 : 0);
         }
+    }
+
+    private static int ceilDiv(long dividend, int divisor) {
+        return Math.toIntExact((dividend + divisor - 1) / divisor);
     }
 
     /**
@@ -45,7 +64,7 @@ public final class RmsNormKernel {
      * @return whether {@link #apply} can be called
      */
     public static boolean fits(long size) {
-        return size <= MOST_THREADS * MOST_ITEMS;
+        return size <= MOST_WARPS * LANES * MOST_ITEMS;
     }
 
     /**
@@ -74,28 +93,24 @@ public final class RmsNormKernel {
             Shape shape = x.getShape();
             NDArray y = Torch.empty(manager, shape, Torch.typeOf(input), x.getDevice());
             int size = Math.toIntExact(weight.size() / parts);
-            int threads = threads(size);
-            int items = (size + threads - 1) / threads;
-            Variant variant = new Variant(Operand.type(input), Operand.type(w), items, centred);
+            long total = x.size() / size;
+            Variant variant = Variant.of(input, w, size, centred);
+            int blocks = ceilDiv(total, variant.partsOfBlock());
             device.kernel(
                             SOURCE,
                             CONSTANTS.computeIfAbsent(variant, Variant::constants),
                             "rms_norm")
                     .launch(
-                            new Kernel.Size(Math.toIntExact(x.size() / size), 1, threads, 1),
+                            new Kernel.Size(
+                                    blocks, 1, variant.warps() * LANES, variant.partsOfBlock()),
                             Torch.address(input),
                             Torch.address(w),
                             Torch.address(y),
+                            total,
                             size,
                             parts,
                             Float.floatToRawIntBits((float) epsilon));
             return scope.pass(Torch.cast(manager, y, Torch.typeOf(x)));
         }
-    }
-
-    /** A multiple of {@value #LANES}. */
-    private static int threads(int size) {
-        int wanted = (size + ITEMS - 1) / ITEMS;
-        return Math.min(MOST_THREADS, (wanted + LANES - 1) / LANES * LANES);
     }
 }

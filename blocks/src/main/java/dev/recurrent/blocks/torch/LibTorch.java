@@ -67,6 +67,8 @@ final class LibTorch {
 
     static native int aoti_torch_get_data_ptr(long tensor, long[] pointer);
 
+    static native int aoti_torch_get_strides(long tensor, long[] strides);
+
     static native int aoti_torch_get_dtype(long tensor, int[] dtype);
 
     static native int aoti_torch_create_tensor_from_blob(

@@ -247,6 +247,29 @@ public final class Torch {
     }
 
     /**
+     * Returns whether the elements lie row by row in memory, without gaps.
+     *
+     * @param array a dense tensor
+     * @return as PyTorch's {@code is_contiguous}
+     * @throws TorchException if libtorch refuses the call
+     */
+    public static boolean isContiguous(NDArray array) {
+        long[] pointer = new long[1];
+        check(LibTorch.aoti_torch_get_strides(handle(array), pointer), "aoti_torch_get_strides");
+        long[] sizes = array.getShape().getShape();
+        Pointer strides = new Pointer(pointer[0]);
+        long expected = 1;
+        for (int i = sizes.length - 1; i >= 0; i--) {
+            // Where there is one element, no step is taken.
+            if (sizes[i] != 1 && strides.getLong((long) i * Long.BYTES) != expected) {
+                return array.size() == 0;
+            }
+            expected *= sizes[i];
+        }
+        return true;
+    }
+
+    /**
      * Returns the stream that PyTorch works on now, on this thread.
      *
      * @param device a CUDA device
