@@ -114,6 +114,19 @@ class LinearRecurrenceKernelTest {
         return Positions.of(manager, B, length, positions);
     }
 
+    /** The rule itself takes the portable form there. */
+    @Test
+    void aSingleTokenIsAStep() {
+        NDArray x = Tensors.normal(manager, 1, B, 1, 70);
+        NDArray decay = Aten.sigmoid(Tensors.normal(manager, 2, B, 1, 70));
+        NDArray state = Tensors.normal(manager, 3, B, 70);
+        LinearRecurrenceKernel.Output step =
+                LinearRecurrenceKernel.apply(device, x, decay, state, null);
+        NDArray expected = decay.squeeze(1).mul(state).add(x.squeeze(1));
+        close("h", step.values().squeeze(1), expected);
+        assertSame("state", step.state(), step.values());
+    }
+
     @Test
     void aRowOfPaddingKeepsItsState() {
         Positions positions = Positions.of(manager, B, 3, new long[] {-1, -1, -1, 8, 9, -1});

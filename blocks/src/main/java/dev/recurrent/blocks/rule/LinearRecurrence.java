@@ -54,7 +54,10 @@ public final class LinearRecurrence {
     public static Output apply(NDArray x, NDArray decay, NDArray state, Positions positions) {
         check(x, decay, state, positions);
         Optional<CudaDevice> device = Kernels.on(x.getDevice());
-        if (device.isPresent() && !GradientMode.records(x, decay, state)) {
+        // A single step is two operators, which start no slower than the kernel.
+        if (device.isPresent()
+                && positions.length() > 1
+                && !GradientMode.records(x, decay, state)) {
             return fused(device.get(), x, decay, state, positions);
         }
         return portable(x, decay, state, positions);
