@@ -4,6 +4,7 @@ import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
 import com.sun.jna.Pointer;
 import com.sun.jna.StringArray;
+import java.io.File;
 import java.lang.ref.Reference;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -16,7 +17,7 @@ final class Nvrtc {
     /** Folders that the system looks in, and where CUDA is installed by itself. */
     private static final String SEARCH_PATH =
             String.join(
-                    java.io.File.pathSeparator,
+                    File.pathSeparator,
                     System.getProperty("jna.library.path", ""),
                     System.getProperty("java.library.path", ""),
                     "/usr/local/cuda/lib64",

@@ -1,6 +1,8 @@
 package dev.recurrent.blocks.cuda;
 
+import java.io.File;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -43,7 +45,7 @@ final class NvrtcFiles {
             // torch/lib → site-packages/nvidia
             found.addAll(list(folder.resolve("../../nvidia").normalize(), PACKAGE_DEPTH, COMPILER));
         }
-        for (String folder : searchPath.split(Pattern.quote(java.io.File.pathSeparator))) {
+        for (String folder : searchPath.split(Pattern.quote(File.pathSeparator))) {
             if (!folder.isBlank()) {
                 found.addAll(list(Path.of(folder), 1, COMPILER));
             }
@@ -72,7 +74,7 @@ final class NvrtcFiles {
             return files.filter(file -> pattern.matcher(file.getFileName().toString()).matches())
                     .sorted()
                     .toList();
-        } catch (IOException | java.io.UncheckedIOException e) {
+        } catch (IOException | UncheckedIOException e) {
             return List.of();
         }
     }
