@@ -1,6 +1,7 @@
 package dev.recurrent.tests.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
@@ -148,6 +149,19 @@ class RmsNormKernelTest {
         double[] expected = oracle(ScanOracle.doubles(x), ones, 1, false);
         NDArray wanted = ScanOracle.tensor(manager, expected, x.getShape());
         Tensors.assertClose("long rows", y, wanted, TOLERANCE);
+    }
+
+    @Test
+    void refusesWhatItWouldReadAmiss() {
+        NDArray x = Tensors.normal(manager, 1, 3, 40);
+        NDArray w = Tensors.normal(manager, 2, 41);
+        assertThatThrownBy(() -> RmsNormKernel.apply(device, x, w, 1, false, EPSILON))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("(3, 40) must end in the weight's 41");
+        NDArray host = x.toDevice(Device.cpu(), true);
+        assertThatThrownBy(() -> RmsNormKernel.apply(device, host, w, 1, false, EPSILON))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("cpu");
     }
 
     @Test

@@ -74,7 +74,7 @@ public final class LinearRecurrenceKernel {
     }
 
     /**
-     * Runs the recurrence.
+     * Runs the recurrence. Shapes are the caller's to check.
      *
      * @param device where the tensors lie
      * @param x [B, T, E]; bfloat16 and float32 are read as they are, other types are converted
@@ -83,10 +83,12 @@ public final class LinearRecurrenceKernel {
      * @param positions int64 [B, T], where 0 counts the decay as 0 and −1 changes nothing; null if
      *     neither occurs
      * @return h, unspecified at padding, and the new state, in x's manager
+     * @throws IllegalArgumentException if the tensors lie on several devices
      * @throws CudaException if the kernel cannot be compiled or launched
      */
     public static Output apply(
             CudaDevice device, NDArray x, NDArray decay, NDArray state, NDArray positions) {
+        Operand.requireSameDevice(x, decay, state, positions);
         try (TensorScope scope = new TensorScope()) {
             NDManager manager = x.getManager();
             Output output =

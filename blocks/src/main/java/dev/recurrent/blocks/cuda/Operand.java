@@ -10,6 +10,24 @@ final class Operand {
 
     private Operand() {}
 
+    /**
+     * Refuses tensors of another device, whose addresses mean nothing to a kernel.
+     *
+     * @throws IllegalArgumentException if one of {@code others} does not lie where {@code first}
+     *     does; null lies anywhere
+     */
+    static void requireSameDevice(NDArray first, NDArray... others) {
+        for (NDArray other : others) {
+            if (other != null && !other.getDevice().equals(first.getDevice())) {
+                throw new IllegalArgumentException(
+                        "All tensors of a kernel must lie on one device, not on "
+                                + first.getDevice()
+                                + " and "
+                                + other.getDevice());
+            }
+        }
+    }
+
     /** Returns a tensor as it is if it is bfloat16 or float32, else as float32. */
     static NDArray readable(NDManager manager, NDArray array) {
         return Torch.typeOf(array) == ScalarType.BFLOAT16

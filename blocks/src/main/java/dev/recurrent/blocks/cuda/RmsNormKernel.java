@@ -77,6 +77,7 @@ public final class RmsNormKernel {
      * @param centred whether weights are stored minus one
      * @param epsilon ε
      * @return [..., size], of x's type, in x's manager
+     * @throws IllegalArgumentException if x does not end in the weight's size, or lies elsewhere
      * @throws CudaException if the kernel cannot be compiled or launched
      */
     public static NDArray apply(
@@ -86,11 +87,16 @@ public final class RmsNormKernel {
             long parts,
             boolean centred,
             double epsilon) {
+        Operand.requireSameDevice(x, weight);
+        Shape shape = x.getShape();
+        if (shape.dimension() == 0 || shape.get(shape.dimension() - 1) != weight.size()) {
+            throw new IllegalArgumentException(
+                    "x " + shape + " must end in the weight's " + weight.size());
+        }
         try (TensorScope scope = new TensorScope()) {
             NDManager manager = x.getManager();
             NDArray input = Operand.readable(manager, x);
             NDArray w = Operand.readable(manager, weight);
-            Shape shape = x.getShape();
             NDArray y = Torch.empty(manager, shape, Torch.typeOf(input), x.getDevice());
             int size = Math.toIntExact(weight.size() / parts);
             long total = x.size() / size;
