@@ -66,6 +66,8 @@ class LayeringTest {
                 .definedBy(ROOT + ".blocks.rule..")
                 .layer("autograd")
                 .definedBy(ROOT + ".blocks.autograd..")
+                .layer("cuda")
+                .definedBy(ROOT + ".blocks.cuda..")
                 .layer("torch")
                 .definedBy(ROOT + ".blocks.torch..")
                 .whereLayer("blocks")
@@ -78,6 +80,10 @@ class LayeringTest {
                 .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn")
                 .whereLayer("autograd")
                 .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn", "rule")
+                .whereLayer("cuda")
+                .mayOnlyBeAccessedByLayers("mixer", "nn", "rule")
+                .whereLayer("torch")
+                .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn", "rule", "autograd", "cuda")
                 .check(CLASSES);
     }
 
@@ -148,7 +154,8 @@ class LayeringTest {
     void rulesHoldNoParameters() {
         noClasses()
                 .that()
-                .resideInAnyPackage(ROOT + ".blocks.rule..", ROOT + ".blocks.torch..")
+                .resideInAnyPackage(
+                        ROOT + ".blocks.rule..", ROOT + ".blocks.cuda..", ROOT + ".blocks.torch..")
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage("ai.djl.nn..", "ai.djl.training..")

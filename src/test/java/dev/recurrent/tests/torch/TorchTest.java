@@ -53,6 +53,20 @@ class TorchTest {
     }
 
     @Test
+    void tellsWhetherElementsLieRowByRow() {
+        NDArray x = manager.arange(24).reshape(2, 3, 4);
+        assertThat(Torch.isContiguous(x)).isTrue();
+        assertThat(Torch.isContiguous(x.get("1:"))).isTrue();
+        assertThat(Torch.isContiguous(x.get(":, 1:"))).isFalse();
+        assertThat(Torch.isContiguous(x.swapAxes(0, 1))).isFalse();
+        assertThat(Torch.isContiguous(x.get(":, 1:2, :1"))).isFalse();
+        assertThat(Torch.isContiguous(x.get(":1, 1:2"))).isTrue();
+        assertThat(Torch.isContiguous(manager.create(1f).broadcast(3))).isFalse();
+        assertThat(Torch.isContiguous(manager.create(1f))).isTrue();
+        assertThat(Torch.isContiguous(manager.create(new Shape(0, 3)).swapAxes(0, 1))).isTrue();
+    }
+
+    @Test
     void callsOperatorsWithSeveralResults() {
         NDArray x = manager.create(new float[] {3, 1, 2});
         // sort(Tensor self, int dim, bool descending) -> (values, indices)

@@ -7,17 +7,23 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
+import dev.recurrent.blocks.cuda.CudaDevice;
+import dev.recurrent.blocks.cuda.Kernels;
+import dev.recurrent.blocks.cuda.RmsNormKernel;
 import dev.recurrent.blocks.torch.Aten;
+import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.Torch;
+import java.util.Optional;
 
 /**
  * Root-mean-square normalisation over the last dimension: w · x / √(mean(x²) + ε), computed in
  * fp32.
  *
  * <p>The weight is stored as it is ("plain", starting at 1) or minus one ("zero-centred", starting
- * at 0, as RecurrentGemma and Qwen3.5 do).
+ * at 0, as RecurrentGemma and Qwen3.5 do). On CUDA tensors that autograd does not record, {@link
+ * RmsNormKernel} does it in one pass.
  */
 public final class RmsNorm extends SizedBlock {
 
@@ -71,6 +77,12 @@ public final class RmsNorm extends SizedBlock {
      */
     public NDArray forward(ParameterStore store, NDArray x, boolean training) {
         NDArray w = value(store, weight, x, training);
+        Optional<CudaDevice> device = Kernels.on(x.getDevice());
+        if (device.isPresent()
+                && RmsNormKernel.fits(size / groups)
+                && !GradientMode.records(x, w)) {
+            return RmsNormKernel.apply(device.get(), x, w, groups, zeroCentred, epsilon);
+        }
         NDArray scale = zeroCentred ? w.add(Scalars.of(1)) : w; // [size]
         return Torch.cast(normalize(x).mul(scale), Torch.typeOf(x));
     }

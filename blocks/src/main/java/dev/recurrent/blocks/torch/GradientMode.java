@@ -1,5 +1,6 @@
 package dev.recurrent.blocks.torch;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import java.util.function.Supplier;
 
@@ -11,6 +12,24 @@ import java.util.function.Supplier;
 public final class GradientMode {
 
     private GradientMode() {}
+
+    /**
+     * Returns whether autograd records, on this thread, what happens to tensors.
+     *
+     * @param arrays what an operator is given; null stands for no tensor
+     * @return whether gradients would flow through the operator into one of them
+     */
+    public static boolean records(NDArray... arrays) {
+        if (!JniUtils.isGradMode()) {
+            return false;
+        }
+        for (NDArray array : arrays) {
+            if (array != null && Torch.isDifferentiable(array)) {
+                return true;
+            }
+        }
+        return false;
+    }
 
     /** Runs something without recording. */
     public static <T> T off(Supplier<T> work) {

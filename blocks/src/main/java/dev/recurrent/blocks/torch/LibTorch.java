@@ -20,13 +20,21 @@ final class LibTorch {
     private static final Map<String, Operator> OPERATORS = new ConcurrentHashMap<>();
 
     static {
-        Engine.getEngine("PyTorch");
-        Path library =
-                Path.of(LibUtils.getLibtorchPath()).resolve(System.mapLibraryName("torch_cpu"));
-        Native.register(LibTorch.class, NativeLibrary.getInstance(library.toString()));
+        Native.register(LibTorch.class, library("torch_cpu"));
     }
 
     private LibTorch() {}
+
+    /** Opens one of the libraries of the engine. */
+    static NativeLibrary library(String name) {
+        return NativeLibrary.getInstance(file(name).toString());
+    }
+
+    /** Returns where a library of the engine lies, or would if the engine had it. */
+    static Path file(String name) {
+        Engine.getEngine("PyTorch");
+        return Path.of(LibUtils.getLibtorchPath()).resolve(System.mapLibraryName(name));
+    }
 
     /** An operator's name as the two C strings that the dispatcher wants. */
     record Operator(Pointer base, Pointer overload) {
@@ -58,6 +66,8 @@ final class LibTorch {
     static native int aoti_torch_new_tensor_handle(long original, long[] copy);
 
     static native int aoti_torch_get_data_ptr(long tensor, long[] pointer);
+
+    static native int aoti_torch_get_strides(long tensor, long[] strides);
 
     static native int aoti_torch_get_dtype(long tensor, int[] dtype);
 

@@ -8,6 +8,7 @@ import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.stream.Collectors;
 
@@ -243,6 +244,54 @@ public final class Torch {
         long[] pointer = new long[1];
         check(LibTorch.aoti_torch_get_data_ptr(handle(array), pointer), "aoti_torch_get_data_ptr");
         return pointer[0];
+    }
+
+    /**
+     * Returns whether the elements lie row by row in memory, without gaps.
+     *
+     * @param array a dense tensor
+     * @return as PyTorch's {@code is_contiguous}
+     * @throws TorchException if libtorch refuses the call
+     */
+    public static boolean isContiguous(NDArray array) {
+        long[] pointer = new long[1];
+        check(LibTorch.aoti_torch_get_strides(handle(array), pointer), "aoti_torch_get_strides");
+        long[] sizes = array.getShape().getShape();
+        Pointer strides = new Pointer(pointer[0]);
+        long expected = 1;
+        for (int i = sizes.length - 1; i >= 0; i--) {
+            // Where there is one element, no step is taken.
+            if (sizes[i] != 1 && strides.getLong((long) i * Long.BYTES) != expected) {
+                return array.size() == 0;
+            }
+            expected *= sizes[i];
+        }
+        return true;
+    }
+
+    /**
+     * Returns the stream that PyTorch works on now, on this thread.
+     *
+     * @param device a CUDA device
+     * @return CUDA's handle; 0 is the default stream
+     * @throws TorchException if libtorch refuses the call
+     */
+    public static long stream(Device device) {
+        long[] stream = new long[1];
+        check(
+                LibTorchCuda.aoti_torch_get_current_cuda_stream(device.getDeviceId(), stream),
+                "aoti_torch_get_current_cuda_stream");
+        return stream[0];
+    }
+
+    /**
+     * Returns where a library of PyTorch's lies, or would if this PyTorch had it.
+     *
+     * @param name such as {@code torch_cuda}
+     * @return its file
+     */
+    public static Path library(String name) {
+        return LibTorch.file(name);
     }
 
     private static NDArray wrap(NDManager manager, long handle) {

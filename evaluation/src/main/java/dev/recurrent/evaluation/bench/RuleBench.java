@@ -2,6 +2,7 @@ package dev.recurrent.evaluation.bench;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.rule.DeltaRule;
 import dev.recurrent.blocks.rule.LinearRecurrence;
 import dev.recurrent.blocks.rule.Positions;
@@ -30,6 +31,19 @@ public enum RuleBench {
         @Override
         void run(Bench bench, int batch, int length) {
             recurrence(bench, batch, length);
+        }
+
+        /** A device with kernels is also measured at a size that fills it. */
+        @Override
+        public void run(Bench bench, BenchShape shape) {
+            Kernels.without(
+                    () -> {
+                        super.run(bench, shape);
+                        return bench;
+                    });
+            if (Kernels.on(bench.manager().getDevice()).isPresent()) {
+                new RecurrenceKernelBench(bench, shape).run();
+            }
         }
     };
 

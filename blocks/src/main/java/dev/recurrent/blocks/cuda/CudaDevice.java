@@ -1,0 +1,92 @@
+package dev.recurrent.blocks.cuda;
+
+import ai.djl.Device;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** A device and the kernels that were compiled for it. */
+public final class CudaDevice {
+
+    /** bf16 arithmetic, {@code cp.async} and {@code mma.sync} for bf16 begin here. */
+    private static final int LEAST_CAPABILITY = 80;
+
+    private final Device device;
+    private final CudaContext context;
+    private final KernelCompiler compiler;
+    private final int multiprocessors;
+    private final Map<ModuleKey, Long> modules = new ConcurrentHashMap<>();
+    private final Map<KernelKey, Kernel> kernels = new ConcurrentHashMap<>();
+
+    private record ModuleKey(KernelSource source, Constants constants) {}
+
+    private record KernelKey(ModuleKey module, String name) {}
+
+    /**
+     * Opens a device.
+     *
+     * @param device PyTorch's name of it
+     * @throws CudaException if driver or compiler are missing or the device is too old
+     */
+    CudaDevice(Device device) {
+        this.device = device;
+        CudaDriver.load();
+        int[] number = new int[1];
+        CudaDriver.check(CudaDriver.cuDeviceGet(number, device.getDeviceId()), "cuDeviceGet");
+        int capability =
+                10 * attribute(CudaDriver.CAPABILITY_MAJOR, number[0])
+                        + attribute(CudaDriver.CAPABILITY_MINOR, number[0]);
+        if (capability < LEAST_CAPABILITY) {
+            throw new CudaException(
+                    "compute capability " + capability / 10.0 + " is below the 8.0 that they need");
+        }
+        String driver = Integer.toString(CudaDriver.version());
+        compiler = new KernelCompiler(KernelCompiler.defaultCache(), capability, driver);
+        multiprocessors = attribute(CudaDriver.MULTIPROCESSORS, number[0]);
+        context = new CudaContext(number[0]);
+    }
+
+    private static int attribute(int attribute, int device) {
+        int[] value = new int[1];
+        CudaDriver.check(
+                CudaDriver.cuDeviceGetAttribute(value, attribute, device), "cuDeviceGetAttribute");
+        return value[0];
+    }
+
+    /** Returns how many multiprocessors it has. */
+    public int multiprocessors() {
+        return multiprocessors;
+    }
+
+    /**
+     * Returns a kernel, compiled and loaded at the first call.
+     *
+     * @param source where it is
+     * @param constants what the source is specialised on
+     * @param name the entry point
+     * @return the kernel
+     * @throws CudaException if it cannot be compiled or loaded
+     */
+    public Kernel kernel(KernelSource source, Constants constants, String name) {
+        ModuleKey module = new ModuleKey(source, constants);
+        return kernels.computeIfAbsent(new KernelKey(module, name), this::find);
+    }
+
+    private Kernel find(KernelKey key) {
+        long module = modules.computeIfAbsent(key.module(), this::load);
+        String name = key.name() + " of " + key.module().source().name();
+        long[] function = new long[1];
+        int status =
+                context.run(() -> CudaDriver.cuModuleGetFunction(function, module, key.name()));
+        CudaDriver.check(status, "Finding " + name);
+        return new Kernel(name, function[0], context, device);
+    }
+
+    private long load(ModuleKey key) {
+        byte[] cubin = compiler.compile(key.source(), key.constants());
+        long[] module = new long[1];
+        int status = context.run(() -> CudaDriver.cuModuleLoadData(module, cubin));
+        CudaDriver.check(
+                status, "Loading " + key.source().name() + " " + key.constants().options());
+        return module[0];
+    }
+}

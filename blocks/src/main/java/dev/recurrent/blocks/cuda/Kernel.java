@@ -1,0 +1,87 @@
+package dev.recurrent.blocks.cuda;
+
+import ai.djl.Device;
+import com.sun.jna.Native;
+import com.sun.jna.Pointer;
+import dev.recurrent.blocks.torch.Torch;
+
+/** One entry point of a compiled source, on one device. */
+public final class Kernel {
+
+    private static final int MOST_ARGUMENTS = 32;
+
+    /**
+     * Per thread, the array of pointers that the driver wants, and the values that they point to.
+     * The driver copies them before a launch returns.
+     */
+    private static final ThreadLocal<Pointer> ARGUMENTS = ThreadLocal.withInitial(Kernel::allocate);
+
+    private final String name;
+    private final long function;
+    private final CudaContext context;
+    private final Device device;
+
+    Kernel(String name, long function, CudaContext context, Device device) {
+        this.name = name;
+        this.function = function;
+        this.context = context;
+        this.device = device;
+    }
+
+    /**
+     * How many threads run a kernel.
+     *
+     * @param gridX blocks
+     * @param gridY blocks, at most 65535
+     * @param blockX threads of a block
+     * @param blockY threads of a block; blockX·blockY is at most 1024
+     */
+    public record Size(int gridX, int gridY, int blockX, int blockY) {}
+
+    /** Never freed: a thread's few hundred bytes, for as long as the process. */
+    private static Pointer allocate() {
+        long address = Native.malloc(2L * MOST_ARGUMENTS * Long.BYTES);
+        Pointer memory = new Pointer(address);
+        for (int i = 0; i < MOST_ARGUMENTS; i++) {
+            memory.setLong(
+                    (long) i * Long.BYTES, address + (MOST_ARGUMENTS + i) * (long) Long.BYTES);
+        }
+        return memory;
+    }
+
+    /**
+     * Starts the kernel on the stream that PyTorch works on, after all work there. An error while
+     * it runs shows at a later call, as CUDA's errors do.
+     *
+     * @param size how many threads
+     * @param arguments one for each parameter: device addresses and integers as they are, floats as
+     *     {@link Float#floatToRawIntBits}
+     * @throws CudaException if the driver refuses
+     */
+    public void launch(Size size, long... arguments) {
+        if (arguments.length > MOST_ARGUMENTS) {
+            throw new IllegalArgumentException(
+                    name + " has " + arguments.length + " parameters, the most are 32");
+        }
+        Pointer memory = ARGUMENTS.get();
+        memory.write((long) MOST_ARGUMENTS * Long.BYTES, arguments, 0, arguments.length);
+        long pointers = Pointer.nativeValue(memory);
+        int status = context.run(() -> launch(size, pointers));
+        CudaDriver.check(status, "Launching " + name + " as " + size);
+    }
+
+    private int launch(Size size, long arguments) {
+        return CudaDriver.cuLaunchKernel(
+                function,
+                size.gridX(),
+                size.gridY(),
+                1,
+                size.blockX(),
+                size.blockY(),
+                1,
+                0,
+                Torch.stream(device),
+                arguments,
+                0);
+    }
+}

@@ -1,0 +1,72 @@
+package dev.recurrent.tests.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.recurrent.blocks.cuda.Constants;
+import dev.recurrent.blocks.cuda.CubinCache;
+import dev.recurrent.blocks.cuda.CudaException;
+import dev.recurrent.blocks.cuda.KernelCompiler;
+import dev.recurrent.blocks.cuda.KernelSource;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Needs NVRTC but no GPU. */
+@Tag("cuda")
+class KernelCompilerTest {
+
+    private static final KernelSource RECURRENCE = KernelSource.of("linear_recurrence.cu");
+
+    @TempDir private Path folder;
+
+    private KernelCompiler compiler(int capability) {
+        return new KernelCompiler(new CubinCache(folder), capability, "13000");
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {80, 90})
+    void theRecurrenceNeedsNothingBesideIt(int capability) {
+        for (String x : new String[] {"float", "bfloat16"}) {
+            for (int positions = 0; positions < 2; positions++) {
+                Constants constants =
+                        Constants.none()
+                                .with("X_TYPE", x)
+                                .with("A_TYPE", "float")
+                                .with("STEPS", 16)
+                                .with("MOST_WARPS", 8)
+                                .with("POSITIONS", positions);
+                byte[] cubin = compiler(capability).compile(RECURRENCE, constants);
+                assertThat(cubin).startsWith(0x7f, 'E', 'L', 'F');
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"float", "bfloat16"})
+    void theNormNeedsNothingBesideIt(String type) {
+        Constants constants =
+                Constants.none()
+                        .with("X_TYPE", type)
+                        .with("W_TYPE", type)
+                        .with("ITEMS", 8)
+                        .with("WARPS", 2)
+                        .with("PARTS", 1)
+                        .with("CENTRED", 1);
+        byte[] cubin = compiler(80).compile(KernelSource.of("rms_norm.cu"), constants);
+        assertThat(cubin).startsWith(0x7f, 'E', 'L', 'F');
+    }
+
+    @Test
+    void aRefusedSourceComesWithTheCompilersWords() {
+        KernelSource broken = new KernelSource("broken.cu", "__global__ void f() { int x = y; }");
+        assertThatThrownBy(() -> compiler(80).compile(broken, Constants.none().with("N", 3)))
+                .isInstanceOf(CudaException.class)
+                .hasMessageContaining("broken.cu does not compile with")
+                .hasMessageContaining("-DN=3")
+                .hasMessageContaining("identifier \"y\" is undefined");
+    }
+}
