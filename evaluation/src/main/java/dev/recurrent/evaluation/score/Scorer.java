@@ -1,6 +1,5 @@
 package dev.recurrent.evaluation.score;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.LanguageModel;
@@ -26,9 +25,6 @@ import java.util.stream.IntStream;
  * belongs to whoever owns model, tokenizer and manager, and closes none of them.
  */
 public final class Scorer {
-
-    /** Tokens of all rows of a batch that go through the model at a time. */
-    private static final int TOKENS = 8192;
 
     private final LanguageModel model;
     private final Tokenizer tokenizer;
@@ -105,30 +101,10 @@ public final class Scorer {
         for (int from = 0; from < order.length; from += batch) {
             int[] chosen = Arrays.copyOfRange(order, from, Math.min(from + batch, order.length));
             try (Session session = open(chosen.length)) {
-                read(session, pick(rows, chosen), pick(results, chosen));
+                new RowPass(session, vocabulary()).score(pick(rows, chosen), pick(results, chosen));
             }
         }
         return results;
-    }
-
-    private void read(Session session, List<Row> rows, List<Scores> results) {
-        TargetScorer targets = new TargetScorer(session, model.config().vocabulary());
-        int longest = rows.stream().mapToInt(row -> row.ids().length).max().orElseThrow();
-        int chunk = Math.max(1, TOKENS / rows.size());
-        for (int from = 0; from < longest; from += chunk) {
-            int length = Math.min(chunk, longest - from);
-            long[][] ids = new long[rows.size()][];
-            for (int row = 0; row < ids.length; row++) {
-                ids[row] = slice(rows.get(row).ids(), from, length);
-                int[] places = rows.get(row).places();
-                for (int i = 0; i < places.length; i++) {
-                    if (places[i] >= from && places[i] < from + length) {
-                        targets.want(row * length + places[i] - from, results.get(row), i);
-                    }
-                }
-            }
-            targets.score(flat(session.hidden(ids)));
-        }
     }
 
     /**
@@ -148,51 +124,11 @@ public final class Scorer {
         for (int from = 0; from < order.length; from += batch) {
             int[] chosen = Arrays.copyOfRange(order, from, Math.min(from + batch, order.length));
             try (Session session = open(chosen.length)) {
-                follow(session, pick(prompts, chosen), pick(results, chosen));
+                new PromptPass(session, vocabulary(), batch)
+                        .score(pick(prompts, chosen), pick(results, chosen));
             }
         }
         return results;
-    }
-
-    private void follow(Session session, List<Prompt> prompts, List<List<Scores>> results) {
-        long[][] contexts = prompts.stream().map(Prompt::context).toArray(long[][]::new);
-        NDArray last =
-                session.lastHidden(contexts, Math.max(1, TOKENS / contexts.length)); // [B, D]
-        TargetScorer firsts = new TargetScorer(session, model.config().vocabulary());
-        List<Integer> owners = new ArrayList<>();
-        List<Scores> scores = new ArrayList<>();
-        for (int i = 0; i < contexts.length; i++) {
-            for (Scores continuation : results.get(i)) {
-                firsts.want(i, continuation, 0);
-                if (continuation.targets().length > 1) {
-                    owners.add(i);
-                    scores.add(continuation);
-                }
-            }
-        }
-        firsts.score(last);
-        for (int from = 0; from < scores.size(); from += batch) {
-            int to = Math.min(from + batch, scores.size());
-            int[] rows = owners.subList(from, to).stream().mapToInt(i -> i).toArray();
-            try (Session branches = session.fork(rows)) {
-                branch(branches, scores.subList(from, to));
-            }
-        }
-    }
-
-    /** Scores all tokens of continuations but the first, by what follows their others. */
-    private void branch(Session session, List<Scores> scores) {
-        TargetScorer targets = new TargetScorer(session, model.config().vocabulary());
-        long[][] ids = new long[scores.size()][];
-        int longest = scores.stream().mapToInt(s -> s.targets().length - 1).max().orElseThrow();
-        for (int row = 0; row < ids.length; row++) {
-            long[] tokens = scores.get(row).targets();
-            ids[row] = Arrays.copyOf(tokens, tokens.length - 1);
-            for (int i = 0; i < ids[row].length; i++) {
-                targets.want(row * longest + i, scores.get(row), i + 1);
-            }
-        }
-        targets.score(flat(session.hidden(ids)));
     }
 
     /**
@@ -238,13 +174,8 @@ public final class Scorer {
         return new Session(model, new ParameterStore(manager, false), manager, rows);
     }
 
-    private static NDArray flat(NDArray hidden) {
-        return hidden.reshape(-1, hidden.getShape().get(2)); // [B·T, D]
-    }
-
-    private static long[] slice(long[] ids, int from, int length) {
-        int to = Math.min(from + length, ids.length);
-        return from < to ? Arrays.copyOfRange(ids, from, to) : new long[0];
+    private long vocabulary() {
+        return model.config().vocabulary();
     }
 
     private static int[] order(int size, IntUnaryOperator length) {

@@ -65,6 +65,11 @@ final class TargetScorer {
         wanted.clear();
     }
 
+    /** Puts the tokens of all rows below each other: [B, T, D] to [B·T, D]. */
+    static NDArray flat(NDArray hidden) {
+        return hidden.reshape(-1, hidden.getShape().get(2)); // [B·T, D]
+    }
+
     private static void write(NDArray logits, List<Wanted> part) {
         long[] targets =
                 part.stream().mapToLong(want -> want.scores.targets()[want.target]).toArray();
