@@ -86,7 +86,7 @@ final class EvaluateCommand implements Callable<Integer> {
         Instant start = Instant.now();
         Evaluation evaluation = new Evaluation(device.device(), batch, tasks.options().seed());
         add(evaluation);
-        if (tasks.options().limit() > 0) {
+        if (!tasks.isWhole()) {
             err().println("--limit is given: these figures are not comparable");
         }
         if (output == null) {

@@ -2,6 +2,7 @@ package dev.recurrent.evaluation.cli;
 
 import dev.recurrent.evaluation.Suggestions;
 import dev.recurrent.evaluation.catalog.Tasks;
+import dev.recurrent.evaluation.option.MeasureOption;
 import dev.recurrent.evaluation.task.Task;
 import dev.recurrent.evaluation.task.TaskOptions;
 import dev.recurrent.evaluation.task.TaskType;
@@ -10,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Which tasks, and what they are given. */
@@ -30,31 +32,6 @@ final class TaskOption {
     private List<String> names = List.of();
 
     @Option(
-            names = "--seq-len",
-            split = ",",
-            paramLabel = "N",
-            converter = TokenCount.class,
-            description =
-                    "Lengths of sequences in tokens, such as 256,1k,16k, for tasks that have one.")
-    private List<Integer> lengths = List.of();
-
-    @Option(
-            names = "--stride",
-            paramLabel = "N",
-            defaultValue = "0",
-            description =
-                    "Let perplexity's windows overlap: each stands N tokens after the one before,"
-                            + " and of each the last N tokens are scored.")
-    private int stride;
-
-    @Option(
-            names = "--num-fewshot",
-            paramLabel = "N",
-            defaultValue = "0",
-            description = "Answered examples before a question (default: ${DEFAULT-VALUE}).")
-    private int shots;
-
-    @Option(
             names = "--text",
             paramLabel = "PATH",
             description =
@@ -68,23 +45,7 @@ final class TaskOption {
             description = "The folder with the tasks' JSONL files, such as hellaswag.jsonl.")
     private Path data;
 
-    @Option(
-            names = {"--limit", "-L"},
-            paramLabel = "N",
-            defaultValue = "0",
-            description =
-                    "Score N documents only (of a text file, its first N lines). Figures are then"
-                            + " not comparable.")
-    private long limit;
-
-    @Option(
-            names = "--seed",
-            paramLabel = "N",
-            defaultValue = "0",
-            description =
-                    "Seed of all that is drawn, and of the errors' bootstrap (default:"
-                            + " ${DEFAULT-VALUE}).")
-    private long seed;
+    @Mixin private MeasureOption measure;
 
     /** Returns whether any task is named. */
     boolean isGiven() {
@@ -93,12 +54,12 @@ final class TaskOption {
 
     /** Returns what the tasks are given, but for the length. */
     TaskOptions options() {
-        return TaskOptions.DEFAULT
-                .withText(text)
-                .withData(data)
-                .withShots(shots)
-                .withLimit(limit)
-                .withSeed(seed);
+        return measure.options().withText(text).withData(data);
+    }
+
+    /** Returns whether everything is scored. */
+    boolean isWhole() {
+        return measure.isWhole();
     }
 
     /**
@@ -117,28 +78,19 @@ final class TaskOption {
         }
         List<Sized> tasks = new ArrayList<>();
         for (TaskType type : types) {
-            boolean sized = type.hasLength() && !lengths.isEmpty();
-            for (int length : sized ? lengths : List.of(0)) {
-                tasks.add(new Sized(type.factory().create(sized(type, length)), length));
+            for (int length : measure.lengths(type)) {
+                TaskOptions sized = measure.sized(options(), type, length);
+                tasks.add(new Sized(type.factory().create(sized), length));
             }
         }
         return tasks;
     }
 
-    private TaskOptions sized(TaskType type, int length) {
-        TaskOptions options = options().withLength(length);
-        return type.hasLength() && stride > 0 ? options.withStride(stride) : options;
-    }
-
     /** Puts what was chosen into an evaluation's settings. */
     void describe(Map<String, Object> settings) {
         settings.put("tasks", names);
-        settings.put("seq_len", lengths.isEmpty() ? null : lengths);
-        settings.put("stride", stride == 0 ? null : stride);
-        settings.put("num_fewshot", shots);
         settings.put("text", text == null ? null : text.toString());
         settings.put("data", data == null ? null : data.toString());
-        settings.put("limit", limit == 0 ? null : limit);
-        settings.put("seed", seed);
+        measure.describe(settings);
     }
 }

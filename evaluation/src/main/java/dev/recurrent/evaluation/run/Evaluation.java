@@ -80,12 +80,9 @@ public final class Evaluation {
         List<ModelResult> results = new ArrayList<>();
         for (Map.Entry<ModelReference, List<Item>> entry : items.entrySet()) {
             ModelReference reference = entry.getKey();
-            listener.opening(reference);
             try (Pretrained model = reference.open(device, WEIGHTS_SEED)) {
                 for (Item item : entry.getValue()) {
-                    ModelResult result = measure(reference, model, item, listener);
-                    listener.finished(result);
-                    results.add(result);
+                    results.add(measure(reference, model, item, listener));
                 }
             }
         }

@@ -1,6 +1,5 @@
 package dev.recurrent.evaluation.run;
 
-import dev.recurrent.evaluation.report.ModelResult;
 import dev.recurrent.evaluation.task.Outcome;
 import dev.recurrent.evaluation.task.Progress;
 import dev.recurrent.evaluation.task.Task;
@@ -13,9 +12,6 @@ public interface EvaluationListener {
 
     /** Nobody is told. */
     EvaluationListener NONE = new EvaluationListener() {};
-
-    /** Called before a model's weights are loaded. */
-    default void opening(ModelReference model) {}
 
     /**
      * Called before a task begins.
@@ -37,7 +33,4 @@ public interface EvaluationListener {
             throws IOException {
         return outcome -> {};
     }
-
-    /** Called when a task is done. */
-    default void finished(ModelResult result) {}
 }

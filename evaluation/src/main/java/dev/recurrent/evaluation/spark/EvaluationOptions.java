@@ -1,13 +1,18 @@
 package dev.recurrent.evaluation.spark;
 
 import dev.recurrent.evaluation.InvalidInputException;
+import dev.recurrent.evaluation.Suggestions;
+import dev.recurrent.evaluation.catalog.Tasks;
+import dev.recurrent.evaluation.option.MeasureOption;
 import dev.recurrent.evaluation.task.TaskOptions;
+import dev.recurrent.evaluation.task.TaskType;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** What is to be measured, as options that {@code recurrent evaluate} has as well. */
@@ -49,26 +54,7 @@ final class EvaluationOptions {
                             + " such file.")
     private String data;
 
-    @Option(
-            names = "--seq-len",
-            split = ",",
-            paramLabel = "T",
-            description = "Length of sequences in tokens; several separated by commas.")
-    private List<Integer> lengths = List.of(0);
-
-    @Option(
-            names = "--stride",
-            paramLabel = "N",
-            defaultValue = "0",
-            description = "How far perplexity's windows move on (default: their length).")
-    private int stride;
-
-    @Option(
-            names = "--num-fewshot",
-            paramLabel = "N",
-            defaultValue = "0",
-            description = "Answered examples before a question (default: ${DEFAULT-VALUE}).")
-    private int shots;
+    @Mixin private MeasureOption measure;
 
     @Option(
             names = {"--batch-size", "-b"},
@@ -76,20 +62,6 @@ final class EvaluationOptions {
             defaultValue = "1",
             description = "What goes through a model together (default: ${DEFAULT-VALUE}).")
     private int batch;
-
-    @Option(
-            names = {"--limit", "-L"},
-            paramLabel = "N",
-            defaultValue = "0",
-            description = "Score the first N documents only. Figures are then not comparable.")
-    private long limit;
-
-    @Option(
-            names = "--seed",
-            paramLabel = "N",
-            defaultValue = "0",
-            description = "Of all that is drawn (default: ${DEFAULT-VALUE}).")
-    private long seed;
 
     @Option(
             names = "--device",
@@ -101,34 +73,35 @@ final class EvaluationOptions {
     /**
      * Returns a request a model, task and length.
      *
-     * @throws InvalidInputException if a value is out of range
+     * @throws InvalidInputException if there is no such task, or a value is out of range
      */
     List<EvaluationRequest> requests() {
         List<EvaluationRequest> requests = new ArrayList<>();
         for (String model : models) {
             for (String task : tasks) {
-                lengths.forEach(length -> requests.add(request(model, task, length)));
+                TaskType type =
+                        Tasks.find(task)
+                                .orElseThrow(
+                                        () -> Suggestions.unknown("task", task, Tasks.names()));
+                for (int length : measure.lengths(type)) {
+                    requests.add(request(model, task, type, length));
+                }
             }
         }
         return requests;
     }
 
-    private EvaluationRequest request(String model, String task, int length) {
+    private EvaluationRequest request(String model, String task, TaskType type, int length) {
         boolean textIsUri = isUri(text);
         boolean dataIsUri = isUri(data);
         if (textIsUri && dataIsUri) {
             throw new InvalidInputException("One URI is wanted, by --text or by --data");
         }
         TaskOptions options =
-                new TaskOptions(
-                        path(textIsUri ? null : text),
-                        path(dataIsUri ? null : data),
-                        length,
-                        stride,
-                        shots,
-                        limit,
-                        seed);
-        return EvaluationRequest.of(model, task, options)
+                measure.options()
+                        .withText(path(textIsUri ? null : text))
+                        .withData(path(dataIsUri ? null : data));
+        return EvaluationRequest.of(model, task, measure.sized(options, type, length))
                 .withBatch(batch)
                 .withDevice(device)
                 .withLines(textIsUri ? text : dataIsUri ? data : null);
@@ -145,8 +118,8 @@ final class EvaluationOptions {
 
     /** Says what the user may not expect of the figures. */
     void warn(PrintWriter err) {
-        if (limit > 0) {
-            err.println("--limit " + limit + ": these figures are not comparable");
+        if (!measure.isWhole()) {
+            err.println("--limit is given: these figures are not comparable");
         }
     }
 
@@ -155,13 +128,10 @@ final class EvaluationOptions {
         Map<String, Object> settings = new LinkedHashMap<>();
         settings.put("text", text);
         settings.put("data", data);
-        settings.put("stride", stride == 0 ? null : stride);
-        settings.put("num_fewshot", shots);
-        settings.put("limit", limit == 0 ? null : limit);
+        measure.describe(settings);
         settings.put("device", device);
         settings.put("dtype", "float32");
         settings.put("batch_size", batch);
-        settings.put("seed", seed);
         return settings;
     }
 }

@@ -1,5 +1,6 @@
 package dev.recurrent.evaluation.statistic;
 
+import dev.recurrent.training.data.Seeds;
 import java.io.Serializable;
 import java.util.SplittableRandom;
 import java.util.function.DoubleBinaryOperator;
@@ -45,7 +46,7 @@ final class PoissonBootstrap implements Serializable {
      * @param identity tells it from all others
      */
     void add(long identity, double valueX, long valueY) {
-        SplittableRandom random = new SplittableRandom(mix(seed, identity));
+        SplittableRandom random = Seeds.random(seed, identity);
         for (int i = 0; i < REPLICATES; i++) {
             int weight = poisson(random.nextDouble());
             if (weight > 0) {
@@ -93,13 +94,5 @@ final class PoissonBootstrap implements Serializable {
             probability /= weight;
         }
         return weight;
-    }
-
-    /** SplitMix64's finaliser over both numbers. */
-    private static long mix(long seed, long identity) {
-        long z = seed * 0x9E3779B97F4A7C15L + identity * 0xD1B54A32D192ED03L;
-        z = (z ^ z >>> 30) * 0xBF58476D1CE4E5B9L;
-        z = (z ^ z >>> 27) * 0x94D049BB133111EBL;
-        return z ^ z >>> 31;
     }
 }

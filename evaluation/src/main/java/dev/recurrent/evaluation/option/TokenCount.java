@@ -1,4 +1,4 @@
-package dev.recurrent.evaluation.cli;
+package dev.recurrent.evaluation.option;
 
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -6,7 +6,7 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /** A number of tokens: {@code 256}, or {@code 16k} for 16384. */
-final class TokenCount implements ITypeConverter<Integer> {
+public final class TokenCount implements ITypeConverter<Integer> {
 
     private static final Pattern COUNT = Pattern.compile("([1-9][0-9]{0,8})([kK]?)");
     private static final int KILO = 1024;
