@@ -12,13 +12,8 @@ import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.evaluation.catalog.Tasks;
-import dev.recurrent.evaluation.score.Scorer;
-import dev.recurrent.evaluation.task.Estimate;
-import dev.recurrent.evaluation.task.Progress;
 import dev.recurrent.evaluation.task.Task;
 import dev.recurrent.evaluation.task.TaskOptions;
-import dev.recurrent.evaluation.task.TaskRunner;
-import dev.recurrent.evaluation.task.Traits;
 import dev.recurrent.tests.support.Conformance;
 import dev.recurrent.zoo.Pretrained;
 import dev.recurrent.zoo.text.ByteTokenizer;
@@ -71,14 +66,8 @@ class ConformancePerplexityTest {
                 Tasks.create("perplexity", TaskOptions.DEFAULT.withText(text).withLength(LENGTH));
         // Bytes, whatever tokenizer the model has.
         ByteTokenizer bytes = new ByteTokenizer();
-        Traits traits = new Traits("model", bytes, model.config().model().vocabulary());
-        Scorer scorer = new Scorer(model.model(), bytes, model.manager(), batch);
-        return new TaskRunner(task, 0)
-                .run(task.fit(traits), scorer, outcome -> {}, Progress.NONE).wholes().stream()
-                        .filter(e -> e.metric().name().equals("token_perplexity"))
-                        .mapToDouble(Estimate::value)
-                        .findFirst()
-                        .orElseThrow();
+        return TaskRun.of(task, model.model(), bytes, model.manager(), batch)
+                .value("token_perplexity");
     }
 
     /** Windows one after another, softmax in float64 on the host. */

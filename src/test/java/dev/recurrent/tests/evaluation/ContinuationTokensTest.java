@@ -43,7 +43,7 @@ class ContinuationTokensTest {
     @BeforeAll
     static void open() {
         manager = NDManager.newBaseManager();
-        model = AskedTask.model(manager, VOCABULARY);
+        model = SmallModel.create(manager, VOCABULARY);
     }
 
     @AfterAll
@@ -65,7 +65,7 @@ class ContinuationTokensTest {
     void aTokenAcrossTheBoundaryIsScoredWithEveryChoice() throws IOException {
         long[][] scored = {{THE}, {TH, 'a', 't'}};
         long[] read = {'A', ' '};
-        AskedTask asked = ask(byteLevel(), "A th", "", List.of("e", "at"));
+        TaskRun asked = ask(byteLevel(), "A th", "", List.of("e", "at"));
         for (int i = 0; i < scored.length; i++) {
             assertThat(asked.logLikelihoods(0).get(i))
                     .isCloseTo(logLikelihood(read, scored[i]), within(ROUNDING));
@@ -122,7 +122,7 @@ class ContinuationTokensTest {
             long[] read,
             long[] scored)
             throws IOException {
-        AskedTask asked = ask(tokenizer, context, delimiter, List.of(choice, choice + " one"));
+        TaskRun asked = ask(tokenizer, context, delimiter, List.of(choice, choice + " one"));
         assertThat(asked.logLikelihoods(0).get(0))
                 .isCloseTo(logLikelihood(read, scored), within(ROUNDING));
         int longer = tokenizer.encode(context + delimiter + choice + " one").length;
@@ -131,8 +131,7 @@ class ContinuationTokensTest {
                 .isEqualTo(read.length + 2L * (scored.length - 1) + longer - shorter);
     }
 
-    private AskedTask ask(
-            Tokenizer tokenizer, String context, String delimiter, List<String> choices)
+    private TaskRun ask(Tokenizer tokenizer, String context, String delimiter, List<String> choices)
             throws IOException {
         Files.writeString(
                 folder.resolve("questions.jsonl"),
@@ -150,7 +149,7 @@ class ContinuationTokensTest {
                                                 "choices", "{{c}}",
                                                 "answer", "{{a}}",
                                                 "delimiter", delimiter)));
-        return AskedTask.of(
+        return TaskRun.of(
                 Tasks.create(file.toString(), TaskOptions.DEFAULT), model, tokenizer, manager, 2);
     }
 
@@ -158,6 +157,6 @@ class ContinuationTokensTest {
         long[] row = new long[read.length + scored.length];
         System.arraycopy(read, 0, row, 0, read.length);
         System.arraycopy(scored, 0, row, read.length, scored.length);
-        return AskedTask.logLikelihood(model, manager, row, scored.length);
+        return SmallModel.logLikelihood(model, manager, row, scored.length);
     }
 }

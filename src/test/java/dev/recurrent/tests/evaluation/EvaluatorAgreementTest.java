@@ -9,13 +9,8 @@ import ai.djl.training.Trainer;
 import ai.djl.training.evaluator.Evaluator;
 import ai.djl.training.listener.EvaluatorTrainingListener;
 import dev.recurrent.evaluation.catalog.Tasks;
-import dev.recurrent.evaluation.score.Scorer;
-import dev.recurrent.evaluation.task.Estimate;
-import dev.recurrent.evaluation.task.Progress;
 import dev.recurrent.evaluation.task.Task;
 import dev.recurrent.evaluation.task.TaskOptions;
-import dev.recurrent.evaluation.task.TaskRunner;
-import dev.recurrent.evaluation.task.Traits;
 import dev.recurrent.training.LanguageModelTrainingConfig;
 import dev.recurrent.training.data.Corpus;
 import dev.recurrent.training.data.Mqar;
@@ -96,14 +91,7 @@ class EvaluatorAgreementTest {
     private static double command(Pretrained model, String name, TaskOptions options, String metric)
             throws Exception {
         Task task = Tasks.create(name, options);
-        Traits traits = new Traits("model", model.tokenizer(), 256);
-        Scorer scorer = new Scorer(model.model(), model.tokenizer(), model.manager(), 3);
-        return new TaskRunner(task, 0)
-                .run(task.fit(traits), scorer, outcome -> {}, Progress.NONE).wholes().stream()
-                        .filter(estimate -> estimate.metric().name().equals(metric))
-                        .mapToDouble(Estimate::value)
-                        .findFirst()
-                        .orElseThrow();
+        return TaskRun.of(task, model.model(), model.tokenizer(), model.manager(), 3).value(metric);
     }
 
     private static double evaluator(

@@ -8,16 +8,12 @@ import ai.djl.ndarray.NDManager;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.evaluation.InvalidInputException;
 import dev.recurrent.evaluation.catalog.Tasks;
-import dev.recurrent.evaluation.score.Scorer;
 import dev.recurrent.evaluation.score.StreamingScorer;
 import dev.recurrent.evaluation.task.Document;
 import dev.recurrent.evaluation.task.Estimate;
-import dev.recurrent.evaluation.task.Progress;
 import dev.recurrent.evaluation.task.Tally;
 import dev.recurrent.evaluation.task.Task;
 import dev.recurrent.evaluation.task.TaskOptions;
-import dev.recurrent.evaluation.task.TaskRunner;
-import dev.recurrent.evaluation.task.Traits;
 import dev.recurrent.zoo.text.ByteTokenizer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -179,13 +175,7 @@ class PerplexityTest {
 
     private Tally measure(Path file, TaskOptions options, int batch) throws IOException {
         Task task = Tasks.create("perplexity", options.withText(file));
-        ByteTokenizer tokenizer = new ByteTokenizer();
-        return new TaskRunner(task, 0)
-                .run(
-                        task.fit(new Traits("model", tokenizer, 256)),
-                        new Scorer(model, tokenizer, manager, batch),
-                        outcome -> {},
-                        Progress.NONE);
+        return TaskRun.of(task, model, new ByteTokenizer(), manager, batch).tally();
     }
 
     private double[] costs(byte[] bytes) {

@@ -41,7 +41,7 @@ class QuestionFormatsTest {
 
     @Test
     void hellaswagJoinsAndCleansItsTexts() throws IOException {
-        AskedTask asked =
+        TaskRun asked =
                 ask(
                         "hellaswag",
                         """
@@ -64,7 +64,7 @@ class QuestionFormatsTest {
 
     @Test
     void piqaAsksForASolution() throws IOException {
-        AskedTask asked =
+        TaskRun asked =
                 ask(
                         "piqa",
                         """
@@ -86,7 +86,7 @@ class QuestionFormatsTest {
     @ParameterizedTest
     @ValueSource(strings = {"arc_easy", "arc_challenge"})
     void arcReadsBothFormats(String name) throws IOException {
-        AskedTask asked =
+        TaskRun asked =
                 ask(
                         name,
                         """
@@ -108,7 +108,7 @@ class QuestionFormatsTest {
 
     @Test
     void winograndeVariesTheContext() throws IOException {
-        AskedTask asked =
+        TaskRun asked =
                 ask(
                         "winogrande",
                         """
@@ -135,7 +135,7 @@ class QuestionFormatsTest {
 
     @Test
     void theGenericFormatHasTwoNamesForEach() throws IOException {
-        AskedTask asked =
+        TaskRun asked =
                 ask(
                         "multiple_choice",
                         """
@@ -148,7 +148,7 @@ class QuestionFormatsTest {
 
     @Test
     void lambadaSplitsAtTheLastSpace() throws IOException {
-        AskedTask asked =
+        TaskRun asked =
                 ask(
                         "lambada",
                         """
@@ -218,9 +218,9 @@ class QuestionFormatsTest {
                 .hasMessageContaining(folder.resolve("piqa.jsonl").toString());
     }
 
-    private AskedTask ask(String task, String lines) throws IOException {
+    private TaskRun ask(String task, String lines) throws IOException {
         Files.writeString(folder.resolve(task + ".jsonl"), lines);
-        return AskedTask.of(
+        return TaskRun.of(
                 Tasks.create(task, TaskOptions.DEFAULT.withData(folder)),
                 model,
                 new ByteTokenizer(),
@@ -229,7 +229,7 @@ class QuestionFormatsTest {
     }
 
     private static void assertAsked(
-            AskedTask asked,
+            TaskRun asked,
             int index,
             List<String> contexts,
             List<String> continuations,

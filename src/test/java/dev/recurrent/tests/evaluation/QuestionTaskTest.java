@@ -83,7 +83,7 @@ class QuestionTaskTest {
         // They differ, or one could stand for the other unnoticed.
         assertThat(List.of(right, rightForLength, rightForBytes)).doesNotHaveDuplicates();
         for (int batch : new int[] {1, 3, 8}) {
-            AskedTask asked = ask("multiple_choice", questions, TaskOptions.DEFAULT, batch);
+            TaskRun asked = ask("multiple_choice", questions, TaskOptions.DEFAULT, batch);
             assertThat(asked.value("acc")).isEqualTo((double) right / QUESTIONS);
             assertThat(asked.value("acc_norm")).isEqualTo((double) rightForLength / QUESTIONS);
             assertThat(asked.tally().tokens()).isEqualTo(tokens);
@@ -103,7 +103,7 @@ class QuestionTaskTest {
                                 "option1", "Ann",
                                 "option2", "Bo",
                                 "answer", "2"));
-        AskedTask asked = ask("winogrande", lines, TaskOptions.DEFAULT, 4);
+        TaskRun asked = ask("winogrande", lines, TaskOptions.DEFAULT, 4);
         String rest = " was late.";
         double[] sums = {
             logLikelihood(bytes("Ann met Bo since Ann" + rest), rest.length()),
@@ -120,7 +120,7 @@ class QuestionTaskTest {
         for (int i = 0; i < 8; i++) {
             lines.add(Map.of("context", "c" + i, "choices", List.of("", "word"), "answer", 1));
         }
-        AskedTask asked = ask("multiple_choice", lines, TaskOptions.DEFAULT, 4);
+        TaskRun asked = ask("multiple_choice", lines, TaskOptions.DEFAULT, 4);
         assertThat(asked.value("acc_norm")).isEqualTo(1);
         // One byte is likelier than five: the model itself would choose it somewhere.
         assertThat(asked.value("acc")).isLessThan(1);
@@ -130,7 +130,7 @@ class QuestionTaskTest {
     void theLastWordIsGreedyWhereNoTokenIsLikelier() throws IOException {
         String[] words = {"river", "stone", "bird", "night"};
         int vocabulary = TokenizerFiles.writeWords(folder, words);
-        LanguageModel reader = AskedTask.model(manager, vocabulary);
+        LanguageModel reader = SmallModel.create(manager, vocabulary);
         Random random = new Random(5);
         List<Map<String, Object>> lines = new ArrayList<>();
         int right = 0;
@@ -149,7 +149,7 @@ class QuestionTaskTest {
             int last = (int) row[row.length - 1];
             for (int id = 0; id < vocabulary; id++) {
                 row[row.length - 1] = id;
-                all[id] = AskedTask.logLikelihood(reader, manager, row, 1);
+                all[id] = SmallModel.logLikelihood(reader, manager, row, 1);
             }
             right += greatest(all) == last ? 1 : 0;
             cost -= all[last];
@@ -157,8 +157,8 @@ class QuestionTaskTest {
         assertThat(right).isBetween(1, 23);
         try (Tokenizer tokenizer = JsonTokenizer.open(folder.resolve("tokenizer.json"))) {
             write("lambada", lines);
-            AskedTask asked =
-                    AskedTask.of(
+            TaskRun asked =
+                    TaskRun.of(
                             Tasks.create("lambada", TaskOptions.DEFAULT.withData(folder)),
                             reader,
                             tokenizer,
@@ -175,8 +175,8 @@ class QuestionTaskTest {
     void examplesAreAFunctionOfSeedAndQuestion() throws IOException {
         TaskOptions three = TaskOptions.DEFAULT.withShots(3).withSeed(4);
         List<Map<String, Object>> questions = questions(12);
-        AskedTask asked = ask("multiple_choice", questions, three, 1);
-        AskedTask again = ask("multiple_choice", questions, three.withLimit(5), 8);
+        TaskRun asked = ask("multiple_choice", questions, three, 1);
+        TaskRun again = ask("multiple_choice", questions, three.withLimit(5), 8);
         assertThat(again.outcomes()).hasSize(5);
         List<String> shown =
                 questions.stream()
@@ -193,7 +193,7 @@ class QuestionTaskTest {
                 assertThat(again.strings(i, "contexts")).containsExactly(context);
             }
         }
-        AskedTask other = ask("multiple_choice", questions, three.withSeed(5), 8);
+        TaskRun other = ask("multiple_choice", questions, three.withSeed(5), 8);
         assertThat(contexts(other)).isNotEqualTo(contexts(asked));
         assertThat(contexts(asked).stream().map(text -> text.split("\n\n")[0]).distinct())
                 .hasSizeGreaterThan(3);
@@ -203,7 +203,7 @@ class QuestionTaskTest {
     void examplesComeFromTheirOwnFileWhereThereIsOne() throws IOException {
         List<Map<String, Object>> questions = questions(3);
         write("multiple_choice_train", List.of(example("old", "x"), example("new", "y")));
-        AskedTask asked = ask("multiple_choice", questions, TaskOptions.DEFAULT.withShots(2), 2);
+        TaskRun asked = ask("multiple_choice", questions, TaskOptions.DEFAULT.withShots(2), 2);
         for (int i = 0; i < 3; i++) {
             assertThat(asked.strings(i, "contexts").get(0))
                     .isIn(
@@ -217,7 +217,7 @@ class QuestionTaskTest {
         Map<String, Object> twin = example("twin", "x");
         List<Map<String, Object>> questions =
                 List.of(twin, example("one", "y"), twin, example("two", "z"));
-        AskedTask asked = ask("multiple_choice", questions, TaskOptions.DEFAULT.withShots(2), 4);
+        TaskRun asked = ask("multiple_choice", questions, TaskOptions.DEFAULT.withShots(2), 4);
         for (int i : new int[] {0, 2}) {
             assertThat(asked.strings(i, "contexts").get(0))
                     .isIn("one y\n\ntwo z\n\ntwin", "two z\n\none y\n\ntwin");
@@ -243,11 +243,11 @@ class QuestionTaskTest {
                 .hasMessageContaining("multiple_choice.jsonl has 3 examples");
     }
 
-    private AskedTask ask(
+    private TaskRun ask(
             String task, List<Map<String, Object>> lines, TaskOptions options, int batch)
             throws IOException {
         write(task, lines);
-        return AskedTask.of(
+        return TaskRun.of(
                 Tasks.create(task, options.withData(folder)),
                 model,
                 new ByteTokenizer(),
@@ -293,7 +293,7 @@ class QuestionTaskTest {
         return (List<String>) question.get("choices");
     }
 
-    private static List<String> contexts(AskedTask asked) {
+    private static List<String> contexts(TaskRun asked) {
         return IntStream.range(0, asked.outcomes().size())
                 .mapToObj(i -> asked.strings(i, "contexts").get(0))
                 .toList();
@@ -308,7 +308,7 @@ class QuestionTaskTest {
     }
 
     private static double logLikelihood(long[] row, int scored) {
-        return AskedTask.logLikelihood(model, manager, row, scored);
+        return SmallModel.logLikelihood(model, manager, row, scored);
     }
 
     private static long[] bytes(String text) {

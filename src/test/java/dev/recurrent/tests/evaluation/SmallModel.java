@@ -11,6 +11,7 @@ import dev.recurrent.blocks.nn.Activation;
 import dev.recurrent.blocks.nn.Initialization;
 import dev.recurrent.blocks.nn.MlpConfig;
 import dev.recurrent.blocks.nn.NormConfig;
+import dev.recurrent.evaluation.score.StreamingScorer;
 import java.util.List;
 
 /** A model of a recurrent and an attention layer that knows bytes. */
@@ -48,5 +49,21 @@ final class SmallModel {
         manager.getEngine().setRandomSeed(7);
         model.initialize(manager, DataType.FLOAT32);
         return model;
+    }
+
+    /** The log-likelihood of a row's last tokens, from one pass over the whole row. */
+    static double logLikelihood(LanguageModel model, NDManager manager, long[] row, int scored) {
+        double[] sum = new double[1];
+        try (StreamingScorer scorer =
+                new StreamingScorer(
+                        model,
+                        manager,
+                        (position, nll) -> sum[0] -= position >= row.length - scored ? nll : 0)) {
+            for (long id : row) {
+                scorer.add(id);
+            }
+            scorer.finish();
+        }
+        return sum[0];
     }
 }

@@ -67,9 +67,9 @@ class TaskFileTest {
                          "answer": "{{answerKey}}", "shots": 1}
                         """);
         for (int shots : new int[] {1, 2}) {
-            AskedTask mine =
+            TaskRun mine =
                     ask(file.toString(), TaskOptions.DEFAULT.withShots(shots == 1 ? 0 : shots));
-            AskedTask own = ask("arc_easy", TaskOptions.DEFAULT.withData(folder).withShots(shots));
+            TaskRun own = ask("arc_easy", TaskOptions.DEFAULT.withData(folder).withShots(shots));
             assertThat(mine.outcomes()).isEqualTo(own.outcomes());
             assertThat(mine.tally().wholes()).isEqualTo(own.tally().wholes());
         }
@@ -85,7 +85,7 @@ class TaskFileTest {
                          "choices": ["A-{{answerKey}}", "never"], "answer": "{{n}}",
                          "metrics": ["acc_norm"], "shots": 2, "separator": "##"}
                         """);
-        AskedTask asked = ask(file.toString(), TaskOptions.DEFAULT.withLimit(1));
+        TaskRun asked = ask(file.toString(), TaskOptions.DEFAULT.withLimit(1));
         assertThat(asked.strings(0, "contexts").get(0))
                 .isIn(
                         "1) What sinks? false|never##0) What {{burns}}? true|A-B##0) What floats?"
@@ -103,7 +103,7 @@ class TaskFileTest {
         Files.writeString(
                 folder.resolve("lambada.jsonl"),
                 "{\"text\": \"a stone in water\"}\n{\"text\": \"no name\"}\n");
-        AskedTask words =
+        TaskRun words =
                 ask(
                         file("""
                         {"name": "w", "kind": "last_word", "data": "lambada.jsonl"}
@@ -112,7 +112,7 @@ class TaskFileTest {
                         TaskOptions.DEFAULT);
         assertThat(words.outcomes())
                 .isEqualTo(ask("lambada", TaskOptions.DEFAULT.withData(folder)).outcomes());
-        AskedTask text =
+        TaskRun text =
                 ask(
                         file("""
                         {"name": "p", "kind": "perplexity", "data": "lambada.jsonl",
@@ -120,7 +120,7 @@ class TaskFileTest {
                         """)
                                 .toString(),
                         TaskOptions.DEFAULT);
-        AskedTask own =
+        TaskRun own =
                 ask(
                         "perplexity",
                         TaskOptions.DEFAULT
@@ -218,7 +218,7 @@ class TaskFileTest {
         return Files.writeString(folder.resolve("my_task.json"), json);
     }
 
-    private static AskedTask ask(String task, TaskOptions options) throws IOException {
-        return AskedTask.of(Tasks.create(task, options), model, new ByteTokenizer(), manager, 4);
+    private static TaskRun ask(String task, TaskOptions options) throws IOException {
+        return TaskRun.of(Tasks.create(task, options), model, new ByteTokenizer(), manager, 4);
     }
 }

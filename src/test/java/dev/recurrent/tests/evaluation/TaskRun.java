@@ -53,4 +53,18 @@ record TaskRun(Tally tally, List<Outcome> outcomes) {
                 .filter(estimate -> estimate.bucket().axis().equals(axis))
                 .collect(Collectors.toMap(part -> part.bucket().label(), Estimate::value));
     }
+
+    Map<String, Object> sample(int index) {
+        return outcomes.get(index).sample();
+    }
+
+    @SuppressWarnings("unchecked")
+    List<String> strings(int index, String key) {
+        return (List<String>) sample(index).get(key);
+    }
+
+    @SuppressWarnings("unchecked")
+    List<Double> logLikelihoods(int index) {
+        return (List<Double>) sample(index).get("log_likelihoods");
+    }
 }

@@ -1,6 +1,7 @@
 package dev.recurrent.evaluation.task.choice;
 
 import dev.recurrent.evaluation.InvalidInputException;
+import dev.recurrent.training.data.Seeds;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -32,8 +33,7 @@ record Shots(List<Question> examples, int count, String separator, long seed) {
      */
     String before(long index, Question question) {
         String asked = question.right().shown();
-        SplittableRandom random =
-                new SplittableRandom(new SplittableRandom(seed).nextLong() + index);
+        SplittableRandom random = Seeds.random(seed, index);
         StringBuilder text = new StringBuilder();
         Set<Integer> seen = new HashSet<>();
         int shown = 0;
