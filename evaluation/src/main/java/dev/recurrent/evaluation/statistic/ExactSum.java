@@ -54,7 +54,7 @@ public final class ExactSum implements Serializable {
         digits[at] += sign * low;
         digits[at + 1] += sign * middle;
         digits[at + 2] += sign * high;
-        settle(1);
+        settle();
     }
 
     /** Adds another sum. */
@@ -63,7 +63,7 @@ public final class ExactSum implements Serializable {
         for (int i = 0; i < DIGITS; i++) {
             digits[i] += other.digits[i];
         }
-        settle(1);
+        settle();
     }
 
     /** Returns the sum, rounded to the nearest double. */
@@ -83,9 +83,8 @@ public final class ExactSum implements Serializable {
         return sum.signum() * Math.scalb(head.doubleValue(), cut + LOWEST);
     }
 
-    private void settle(int terms) {
-        pending += terms;
-        if (pending >= TERMS) {
+    private void settle() {
+        if (++pending >= TERMS) {
             carry();
         }
     }
