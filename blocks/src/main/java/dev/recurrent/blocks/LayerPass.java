@@ -7,6 +7,7 @@ import dev.recurrent.blocks.mixer.MixerState;
 import dev.recurrent.blocks.mixer.SequenceMixer;
 import dev.recurrent.blocks.nn.Dropout;
 import dev.recurrent.blocks.rule.Positions;
+import dev.recurrent.blocks.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -51,9 +52,11 @@ final class LayerPass {
                         return output.y();
                     });
         }
-        SequenceMixer.Output output = run(layer, x, seen, seed);
-        states.add(output.state());
-        return output.y();
+        try (TensorScope scope = new TensorScope()) {
+            SequenceMixer.Output output = run(layer, Tape.join(x), seen, seed);
+            states.add(output.state());
+            return scope.keep(scope.adopt(output.y()));
+        }
     }
 
     /** The seed makes a second run draw the first one's masks. */

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.mixer.MixerState;
 import dev.recurrent.blocks.mixer.SequenceMixer;
 import dev.recurrent.blocks.nn.Dropout;
@@ -70,7 +71,7 @@ public final class ResidualBlock extends SizedBlock {
         try (TensorScope scope = new TensorScope()) {
             NDArray input = postNorm ? x : mixerNorm.forward(store, x, training);
             SequenceMixer.Output mixed = mixer.forward(store, input, positions, state, training);
-            NDArray y = add(store, x, mixed.y(), mixerNorm, training, dropout); // [B, T, D]
+            NDArray y = Tape.join(add(store, x, mixed.y(), mixerNorm, training, dropout));
             if (mlp != null) {
                 NDArray hidden = postNorm ? y : mlpNorm.forward(store, y, training);
                 NDArray update = mlp.forward(store, hidden, training);

@@ -79,9 +79,9 @@ class LayeringTest {
                 .whereLayer("rule")
                 .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn")
                 .whereLayer("autograd")
-                .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn", "rule")
+                .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn", "rule", "cuda")
                 .whereLayer("cuda")
-                .mayOnlyBeAccessedByLayers("mixer", "nn", "rule")
+                .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn", "rule")
                 .whereLayer("torch")
                 .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn", "rule", "autograd", "cuda")
                 .check(CLASSES);

@@ -1,12 +1,7 @@
 package dev.recurrent.blocks.autograd;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.NDScope;
-import ai.djl.pytorch.engine.PtNDArray;
-import ai.djl.pytorch.jni.JniUtils;
 import dev.recurrent.blocks.torch.GradientMode;
-import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -14,20 +9,21 @@ import java.util.Deque;
 /**
  * Cuts of autograd's graph, in the order of the forward pass. The backward pass runs autograd up to
  * the last cut, then every cut's own backward from the last to the first, each of which pushes its
- * gradient into the part of the graph before it. The gradients are those of the uncut graph.
+ * gradients into the part of the graph before it. The gradients are those of the uncut graph.
+ *
+ * <p>Autograd can walk a part of a graph once. So the inputs of an operation must not have a part
+ * of the graph in common, nor must two operations: what several of them are computed from is made a
+ * leaf by {@link #join}.
  *
  * <p>A tape belongs to the thread that opened it, and serves one forward and one backward pass at a
  * time.
- *
- * <p>With recomputation ("gradient checkpointing", arXiv 1604.06174) a segment of the model keeps
- * nothing of its forward pass but its input; its backward runs it again.
  */
 public final class Tape implements AutoCloseable {
 
     private static final ThreadLocal<Tape> CURRENT = new ThreadLocal<>();
 
     private final boolean recomputing;
-    private final Deque<Cut> cuts = new ArrayDeque<>();
+    private final Deque<Application> cuts = new ArrayDeque<>();
 
     private Tape(boolean recomputing) {
         this.recomputing = recomputing;
@@ -70,6 +66,49 @@ public final class Tape implements AutoCloseable {
     }
 
     /**
+     * Returns whether an operation may be applied to tensors on this thread: a tape is open, or
+     * autograd records nothing of them anyway.
+     *
+     * @param inputs null stands for no tensor
+     * @return whether {@link #apply} takes them
+     */
+    public static boolean takes(NDArray... inputs) {
+        return CURRENT.get() != null || !GradientMode.records(inputs);
+    }
+
+    /**
+     * Applies an operation. Where autograd records, its graph is cut here.
+     *
+     * @param operation a new instance, which is closed when it is no longer needed
+     * @param inputs null stands for no tensor
+     * @return its outputs, leaves of autograd's graph where it records
+     * @throws IllegalStateException if autograd records and this thread has no open tape
+     */
+    public static NDArray[] apply(Operation operation, NDArray... inputs) {
+        if (!GradientMode.records(inputs)) {
+            try (operation) {
+                return GradientMode.off(() -> operation.forward(inputs));
+            }
+        }
+        return current().cut(operation, inputs);
+    }
+
+    /**
+     * Makes a leaf of a tensor that several operations depend on, so that all their gradients have
+     * come together before they go further back.
+     *
+     * @param x any tensor
+     * @return the same values: a leaf if autograd records x and this thread has an open tape; a
+     *     tensor of its own, to be closed
+     */
+    public static NDArray join(NDArray x) {
+        if (CURRENT.get() == null || x.hasGradient() || !GradientMode.records(x)) {
+            return Torch.share(x.getManager(), x);
+        }
+        return current().cut(new Join(), x)[0];
+    }
+
+    /**
      * Runs a segment so that only its input is kept, on the tape of this thread.
      *
      * @param x its input, any shape
@@ -77,25 +116,22 @@ public final class Tape implements AutoCloseable {
      * @return its output, a leaf of autograd's graph
      */
     public static NDArray recompute(NDArray x, Segment segment) {
-        NDManager manager = x.getManager();
-        NDArray input = own(Torch.detach(manager, x));
-        NDArray output = GradientMode.off(() -> segment.run(input, false));
-        output.setRequiresGradient(true);
-        CURRENT.get()
-                .cuts
-                .push(
-                        new Cut(
-                                own(Torch.share(manager, x)),
-                                input,
-                                own(Torch.share(manager, output)),
-                                segment));
-        return output;
+        Tape tape = current();
+        return tape.cut(new Recomputation(tape, segment), x)[0];
     }
 
-    /** Lets the tape alone close a tensor. */
-    private static NDArray own(NDArray array) {
-        NDScope.unregister(array);
-        return array;
+    private static Tape current() {
+        Tape tape = CURRENT.get();
+        if (tape == null) {
+            throw new IllegalStateException("Open a tape on this thread first");
+        }
+        return tape;
+    }
+
+    private NDArray[] cut(Operation operation, NDArray... inputs) {
+        Application application = Application.of(operation, inputs);
+        cuts.push(application);
+        return application.results();
     }
 
     /**
@@ -106,53 +142,29 @@ public final class Tape implements AutoCloseable {
      * @param gradient with respect to target, of its shape
      */
     public void backward(NDArray target, NDArray gradient) {
-        push(target, gradient);
-        while (!cuts.isEmpty()) {
-            try (Cut cut = cuts.pop()) {
+        Application.push(target, gradient);
+        unwind(0);
+    }
+
+    /** Returns how many cuts there are. */
+    int depth() {
+        return cuts.size();
+    }
+
+    /** Runs the backward of the last cuts until there are {@code depth}. */
+    void unwind(int depth) {
+        while (cuts.size() > depth) {
+            try (Application cut = cuts.pop()) {
                 cut.backward();
             }
         }
     }
 
-    private static void push(NDArray target, NDArray gradient) {
-        JniUtils.backward((PtNDArray) target, (PtNDArray) gradient, false, false);
-    }
-
     /** Forgets cuts whose backward did not run, and frees the thread for another tape. */
     @Override
     public void close() {
-        cuts.forEach(Cut::close);
+        cuts.forEach(Application::close);
         cuts.clear();
         CURRENT.remove();
-    }
-
-    /**
-     * A segment that was run without its graph.
-     *
-     * @param source its input as the part of the graph before knows it
-     * @param input the same values as a leaf
-     * @param output its output as the part of the graph after knows it, a leaf
-     * @param segment what leads from input to output
-     */
-    private record Cut(NDArray source, NDArray input, NDArray output, Segment segment)
-            implements AutoCloseable {
-
-        void backward() {
-            try (TensorScope scope = new TensorScope()) {
-                input.setRequiresGradient(true);
-                NDArray again = scope.adopt(GradientMode.on(() -> segment.run(input, true)));
-                push(again, output.getGradient());
-                if (Torch.isDifferentiable(source)) {
-                    push(source, input.getGradient());
-                }
-            }
-        }
-
-        @Override
-        public void close() {
-            source.close();
-            input.close();
-            output.close();
-        }
     }
 }

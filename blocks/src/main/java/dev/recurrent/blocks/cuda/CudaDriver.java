@@ -20,6 +20,9 @@ final class CudaDriver {
     /** CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR. */
     static final int CAPABILITY_MINOR = 76;
 
+    /** CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES. */
+    static final int MOST_DYNAMIC_SHARED = 8;
+
     private static boolean loaded;
 
     private CudaDriver() {}
@@ -95,6 +98,8 @@ final class CudaDriver {
     static native int cuModuleLoadData(long[] module, byte[] image);
 
     static native int cuModuleGetFunction(long[] function, long module, String name);
+
+    static native int cuFuncSetAttribute(long function, int attribute, int value);
 
     static native int cuLaunchKernel(
             long function,

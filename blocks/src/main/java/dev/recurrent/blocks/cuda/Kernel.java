@@ -10,6 +10,9 @@ public final class Kernel {
 
     private static final int MOST_ARGUMENTS = 32;
 
+    /** What a kernel may have without asking. */
+    private static final int DEFAULT_SHARED_BYTES = 48 * 1024;
+
     /**
      * Per thread, the array of pointers that the driver wants, and the values that they point to.
      * The driver copies them before a launch returns.
@@ -20,6 +23,7 @@ public final class Kernel {
     private final long function;
     private final CudaContext context;
     private final Device device;
+    private volatile int allowedShared = DEFAULT_SHARED_BYTES;
 
     Kernel(String name, long function, CudaContext context, Device device) {
         this.name = name;
@@ -35,8 +39,15 @@ public final class Kernel {
      * @param gridY blocks, at most 65535
      * @param blockX threads of a block
      * @param blockY threads of a block; blockX·blockY is at most 1024
+     * @param sharedBytes dynamic shared memory of a block
      */
-    public record Size(int gridX, int gridY, int blockX, int blockY) {}
+    public record Size(int gridX, int gridY, int blockX, int blockY, int sharedBytes) {
+
+        /** Without dynamic shared memory. */
+        public Size(int gridX, int gridY, int blockX, int blockY) {
+            this(gridX, gridY, blockX, blockY, 0);
+        }
+    }
 
     /** Never freed: a thread's few hundred bytes, for as long as the process. */
     private static Pointer allocate() {
@@ -66,8 +77,23 @@ public final class Kernel {
         Pointer memory = ARGUMENTS.get();
         memory.write((long) MOST_ARGUMENTS * Long.BYTES, arguments, 0, arguments.length);
         long pointers = Pointer.nativeValue(memory);
+        allowShared(size.sharedBytes());
         int status = context.run(() -> launch(size, pointers));
         CudaDriver.check(status, "Launching " + name + " as " + size);
+    }
+
+    /** More than what every device gives is given to those that ask. */
+    private void allowShared(int bytes) {
+        if (bytes <= allowedShared) {
+            return;
+        }
+        int status =
+                context.run(
+                        () ->
+                                CudaDriver.cuFuncSetAttribute(
+                                        function, CudaDriver.MOST_DYNAMIC_SHARED, bytes));
+        CudaDriver.check(status, "Giving " + name + " " + bytes + " bytes of shared memory");
+        allowedShared = bytes;
     }
 
     private int launch(Size size, long arguments) {
@@ -79,7 +105,7 @@ public final class Kernel {
                 size.blockX(),
                 size.blockY(),
                 1,
-                0,
+                size.sharedBytes(),
                 Torch.stream(device),
                 arguments,
                 0);

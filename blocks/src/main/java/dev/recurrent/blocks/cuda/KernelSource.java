@@ -17,16 +17,25 @@ public record KernelSource(String name, String text) {
     private static final String PRELUDE = "scalars.cuh";
 
     /**
-     * Reads a source from this package's resources, and what all sources begin with before it.
+     * Reads a source from this package's resources, and before it what all sources begin with and
+     * the headers that it names.
      *
      * @param name the file's name
+     * @param headers the names of further files, in order
      * @return the source
      * @throws IllegalArgumentException if there is no such resource
      */
-    public static KernelSource of(String name) {
-        // The compiler's messages count lines of the file.
-        String line = "#line 1 \"" + name + "\"\n";
-        return new KernelSource(name, read(PRELUDE) + line + read(name));
+    public static KernelSource of(String name, String... headers) {
+        StringBuilder text = new StringBuilder(section(PRELUDE));
+        for (String header : headers) {
+            text.append(section(header));
+        }
+        return new KernelSource(name, text + section(name));
+    }
+
+    /** The compiler's messages count lines of the file. */
+    private static String section(String name) {
+        return "#line 1 \"" + name + "\"\n" + read(name);
     }
 
     private static String read(String name) {

@@ -1,6 +1,8 @@
 package dev.recurrent.blocks.cuda;
 
 import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import dev.recurrent.blocks.autograd.Tape;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -46,6 +48,21 @@ public final class Kernels {
             return Optional.empty();
         }
         return DEVICES.computeIfAbsent(device.getDeviceId(), Kernels::open);
+    }
+
+    /**
+     * Returns the kernels that can be applied to tensors: with autograd recording, only where a
+     * tape takes gradients past them.
+     *
+     * @param first says which device
+     * @param others all other tensors that gradients may flow into; null stands for no tensor
+     * @return the device's kernels; empty if the portable forms are to be used
+     */
+    public static Optional<CudaDevice> taking(NDArray first, NDArray... others) {
+        Optional<CudaDevice> device = on(first.getDevice());
+        return device.isPresent() && Tape.takes(first) && Tape.takes(others)
+                ? device
+                : Optional.empty();
     }
 
     private static boolean isOff() {
