@@ -69,11 +69,11 @@ public final class ResidualBlock extends SizedBlock {
             boolean training,
             Dropout dropout) {
         try (TensorScope scope = new TensorScope()) {
-            NDArray input = postNorm ? x : mixerNorm.forward(store, x, training);
+            NDArray input = postNorm ? x : Tape.join(mixerNorm.forward(store, x, training));
             SequenceMixer.Output mixed = mixer.forward(store, input, positions, state, training);
             NDArray y = Tape.join(add(store, x, mixed.y(), mixerNorm, training, dropout));
             if (mlp != null) {
-                NDArray hidden = postNorm ? y : mlpNorm.forward(store, y, training);
+                NDArray hidden = postNorm ? y : Tape.join(mlpNorm.forward(store, y, training));
                 NDArray update = mlp.forward(store, hidden, training);
                 y = add(store, y, update, mlpNorm, training, dropout);
             }

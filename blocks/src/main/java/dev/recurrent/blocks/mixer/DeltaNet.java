@@ -7,6 +7,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
+import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.mixer.DeltaNetConfig.QueryKeyNorm;
 import dev.recurrent.blocks.nn.Activation;
 import dev.recurrent.blocks.nn.Initialization;
@@ -130,7 +131,8 @@ public class DeltaNet extends SequenceMixer {
             convolution = convolved.state();
         }
         NDArray[] parts = activate(qkv);
-        NDArray qk = normalize(parts[0].reshape(b, t, 2 * config.heads(), config.keyDim()));
+        NDArray qk =
+                Tape.join(normalize(parts[0].reshape(b, t, 2 * config.heads(), config.keyDim())));
         DeltaRule.Output read =
                 DeltaRule.apply(
                         Aten.narrow(qk, 2, 0, config.heads()),
@@ -148,7 +150,7 @@ public class DeltaNet extends SequenceMixer {
     /** [B, T, 2·H·K + HV·V] → queries and keys [B, T, 2·H·K], values [B, T, HV·V]. */
     private NDArray[] activate(NDArray qkv) {
         boolean same = config.queryKeyActivation() == Activation.SILU;
-        NDArray all = same ? Aten.silu(qkv) : qkv;
+        NDArray all = Tape.join(same ? Aten.silu(qkv) : qkv);
         NDArray qk = Aten.narrow(all, 2, 0, queriesAndKeys());
         NDArray v = Aten.narrow(all, 2, queriesAndKeys(), values());
         return same

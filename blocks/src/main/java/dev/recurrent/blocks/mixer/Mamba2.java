@@ -8,6 +8,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
+import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.nn.Initialization;
 import dev.recurrent.blocks.nn.NormConfig;
 import dev.recurrent.blocks.nn.Projection;
@@ -126,7 +127,7 @@ public final class Mamba2 extends SequenceMixer {
             boolean training) {
         RecurrentState before = (RecurrentState) state;
         long inner = config.recurrenceWidth();
-        NDArray projected = in.forward(store, x, training);
+        NDArray projected = Tape.join(in.forward(store, x, training));
         NDArray gate = Aten.narrow(projected, 2, 0, inner); // z [B, T, E]
         ShortConvolution.Output convolved =
                 ShortConvolution.apply(
@@ -135,13 +136,14 @@ public final class Mamba2 extends SequenceMixer {
                         convolutionBias == null ? null : value(store, convolutionBias, x, training),
                         before == null ? null : before.convolution(),
                         positions);
-        NDArray active = Aten.silu(convolved.values()); // [B, T, E + 2·G·N]
+        NDArray active = Tape.join(Aten.silu(convolved.values())); // [B, T, E + 2·G·N]
         NDArray values = heads(Aten.narrow(active, 2, 0, inner), config.heads()); // [B, T, H, P]
         NDArray steps =
-                steps(
-                        store,
-                        Aten.narrow(projected, 2, inner + channels(), config.heads()),
-                        training);
+                Tape.join(
+                        steps(
+                                store,
+                                Aten.narrow(projected, 2, inner + channels(), config.heads()),
+                                training));
         DeltaRule.Output read =
                 DeltaRule.apply(
                         heads(Aten.narrow(active, 2, inner + keys(), keys()), config.groups()), // C

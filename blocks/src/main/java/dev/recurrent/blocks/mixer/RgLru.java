@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
+import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.nn.Initialization;
 import dev.recurrent.blocks.nn.Projection;
 import dev.recurrent.blocks.rule.LinearRecurrence;
@@ -85,7 +86,7 @@ public final class RgLru extends SequenceMixer {
         LinearRecurrence.Output h =
                 unit.forward(
                         store,
-                        convolved.values(),
+                        Tape.join(convolved.values()),
                         before == null ? null : before.memory(),
                         positions,
                         training);
