@@ -276,7 +276,7 @@ class TrainingRunTest {
         "STEPS, 2.5, steps must be a whole number from 1 on",
         "TRAIN_FRACTION, 1.5, train-fraction must be a number from 0 to 1",
         "RECOMPUTE, yes, recompute must be true or false",
-        "PRECISION, fp8, 'precision must be one of full, bfloat16, float16'",
+        "PRECISION, fp8, 'precision must be one of auto, full, bfloat16, float16'",
         "CURVE, square, 'curve must be one of cosine, linear, constant'",
         "SEED, 1.5, seed must be a whole number from 0 on",
         "EVALUATE_BATCHES, 1.5, evaluate-batches must be a whole number from 0 on",

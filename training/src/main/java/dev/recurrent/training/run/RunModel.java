@@ -4,7 +4,6 @@ import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.LanguageModelConfig;
-import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.training.LanguageModelTrainer;
 import dev.recurrent.training.LanguageModelTrainingConfig;
@@ -141,15 +140,17 @@ final class RunModel implements AutoCloseable {
     }
 
     private LanguageModelTrainingConfig newTrainingConfig(RunConfig config) {
+        Device device = pretrained.manager().getDevice();
+        RunPrecision precision = config.choice(RunSetting.PRECISION, RunPrecision.class);
         LanguageModelTrainingConfig training =
                 new LanguageModelTrainingConfig(new TokenCrossEntropy())
                         .optAccumulation(config.count(RunSetting.ACCUMULATION))
                         .optMaxGradientNorm(config.number(RunSetting.CLIP))
                         .optDropout(config.number(RunSetting.DROPOUT))
-                        .optPrecision(config.choice(RunSetting.PRECISION, MatrixPrecision.class))
+                        .optPrecision(precision.on(device))
                         .optRecomputation(config.flag(RunSetting.RECOMPUTE))
                         .optSeed(config.count(RunSetting.SEED));
-        training.optDevices(new Device[] {pretrained.manager().getDevice()});
+        training.optDevices(new Device[] {device});
         training.optOptimizer(optimizer(pretrained.model(), config));
         return training;
     }

@@ -33,7 +33,10 @@ public enum RunSetting {
     BETA2(Kind.PART, "0.95", "Adam's beta 2."),
     CLIP(Kind.POSITIVE, "1", "The greatest norm of the gradients."),
     DROPOUT(Kind.PART, "0", "The share of the residual stream's updates that is dropped."),
-    PRECISION(Kind.TEXT, "full", "Of products: full, bfloat16, float16."),
+    PRECISION(
+            Kind.TEXT,
+            "auto",
+            "Of products and activations: full, bfloat16, float16; auto is bfloat16 on GPUs."),
     RECOMPUTE(Kind.FLAG, "false", "Run layers again in the backward pass, to save memory."),
     FREEZE(Kind.TEXT, "", "Patterns of parameters to leave as they are, such as embedding.*."),
     RATES(Kind.TEXT, "", "Multiples of the learning rate, such as **.norm.weight=0.5."),
