@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.recurrent.blocks.autograd.Tape;
+import dev.recurrent.tests.support.TinyTrainer;
 import dev.recurrent.zoo.preset.Preset;
 import dev.recurrent.zoo.preset.Presets;
 import java.util.Map;

@@ -15,6 +15,7 @@ import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import dev.recurrent.blocks.nn.SizedBlock;
 import dev.recurrent.blocks.torch.MatrixPrecision;
+import dev.recurrent.tests.support.TinyTrainer;
 import dev.recurrent.training.DivergenceException;
 import dev.recurrent.training.LanguageModelTrainer;
 import dev.recurrent.training.LanguageModelTrainingConfig;

@@ -1,4 +1,4 @@
-package dev.recurrent.tests.training;
+package dev.recurrent.tests.support;
 
 import ai.djl.Device;
 import ai.djl.Model;
@@ -22,28 +22,41 @@ import java.util.Random;
 import java.util.function.Consumer;
 
 /** A small model of the zoo with a trainer, fed with rows of random tokens. */
-final class TinyTrainer implements AutoCloseable {
+public final class TinyTrainer implements AutoCloseable {
 
-    final LanguageModel block;
-    final LanguageModelTrainer trainer;
+    /** The model. */
+    public final LanguageModel block;
+
+    /** Its trainer. */
+    public final LanguageModelTrainer trainer;
+
     private final Pretrained pretrained;
     private final Model model;
 
-    TinyTrainer(String entry, Consumer<LanguageModelTrainingConfig> options) throws Exception {
+    /** An entry's tiny model with new weights, on the CPU. */
+    public TinyTrainer(String entry, Consumer<LanguageModelTrainingConfig> options)
+            throws Exception {
+        this(entry, Device.cpu(), options);
+    }
+
+    /** An entry's tiny model with new weights, the same on every device. */
+    public TinyTrainer(String entry, Device device, Consumer<LanguageModelTrainingConfig> options)
+            throws Exception {
         this(
-                Pretrained.create(
-                        Presets.find(entry, "tiny").orElseThrow().config(), Device.cpu(), 1),
+                Pretrained.create(Presets.find(entry, "tiny").orElseThrow().config(), device, 1),
                 options);
     }
 
-    TinyTrainer(Pretrained pretrained, Consumer<LanguageModelTrainingConfig> options) {
+    /** A model, which is closed with the trainer. */
+    public TinyTrainer(Pretrained pretrained, Consumer<LanguageModelTrainingConfig> options) {
         this.pretrained = pretrained;
         block = pretrained.model();
-        model = Model.newInstance("tiny", Device.cpu(), "PyTorch");
+        Device device = pretrained.manager().getDevice();
+        model = Model.newInstance("tiny", device, "PyTorch");
         model.setBlock(block);
         LanguageModelTrainingConfig config =
                 new LanguageModelTrainingConfig(new TokenCrossEntropy());
-        config.optDevices(new Device[] {Device.cpu()});
+        config.optDevices(new Device[] {device});
         config.optOptimizer(
                 AdamW.builder(block).optLearningRate(LearningRate.constant(1e-3f)).build());
         options.accept(config);
@@ -51,12 +64,12 @@ final class TinyTrainer implements AutoCloseable {
     }
 
     /** Forward and backward pass over rows that depend on the seed alone; returns the loss. */
-    float pass(long seed, int rows, int length) {
+    public float pass(long seed, int rows, int length) {
         return pass(seed, 0, rows, length);
     }
 
     /** The same over some of the rows. */
-    float pass(long seed, int first, int rows, int length) {
+    public float pass(long seed, int first, int rows, int length) {
         try (NDManager manager = trainer.getManager().newSubManager();
                 GradientCollector collector = trainer.newGradientCollector()) {
             NDArray ids = rows(manager, seed, first, rows, length + 1);
@@ -79,14 +92,14 @@ final class TinyTrainer implements AutoCloseable {
     }
 
     /** A pass and an update. */
-    float step(long seed, int rows, int length) {
+    public float step(long seed, int rows, int length) {
         float loss = pass(seed, rows, length);
         trainer.step();
         return loss;
     }
 
     /** Copies of all gradients. */
-    Map<String, float[]> gradients() {
+    public Map<String, float[]> gradients() {
         Map<String, float[]> gradients = new LinkedHashMap<>();
         trainer.getTrainedParameters()
                 .forEach(
@@ -99,7 +112,7 @@ final class TinyTrainer implements AutoCloseable {
     }
 
     /** Copies of all weights. */
-    Map<String, float[]> weights() {
+    public Map<String, float[]> weights() {
         Map<String, float[]> weights = new LinkedHashMap<>();
         SizedBlock.parametersOf(block)
                 .forEach(
