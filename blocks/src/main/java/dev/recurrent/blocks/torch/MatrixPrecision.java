@@ -1,5 +1,6 @@
 package dev.recurrent.blocks.torch;
 
+import ai.djl.ndarray.NDArray;
 import java.util.function.Supplier;
 
 /**
@@ -55,5 +56,10 @@ public enum MatrixPrecision {
     /** Returns the type to multiply in; null for the operands' own. */
     ScalarType type() {
         return type;
+    }
+
+    /** Returns the type that products take a tensor in: this precision's, or the tensor's own. */
+    public ScalarType typeFor(NDArray x) {
+        return type == null ? Torch.typeOf(x) : type;
     }
 }
