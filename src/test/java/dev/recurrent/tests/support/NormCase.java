@@ -34,7 +34,7 @@ public record NormCase(
     /** Rounding of sums of some thousand products in fp32, far below it in truth. */
     private static final double TOLERANCE = 1e-5;
 
-    /** Half a unit in the last of bf16's eight bits, 2⁻⁸; of fp16's eleven it is 2⁻¹¹. */
+    /** Half a unit in the last of bf16's eight bits, 2⁻⁸. */
     private static final double NARROW_TOLERANCE = 4e-3;
 
     /** Results in the order of {@link #run}: sum, y, dx, dw, dother; null where there is none. */
@@ -99,11 +99,7 @@ public record NormCase(
     }
 
     private ScalarType result() {
-        return switch (precision) {
-            case FULL -> x;
-            case BFLOAT16 -> ScalarType.BFLOAT16;
-            case FLOAT16 -> ScalarType.FLOAT16;
-        };
+        return precision == MatrixPrecision.BFLOAT16 ? ScalarType.BFLOAT16 : x;
     }
 
     /** Returns the sum or null, y, dx, dw, dother or null. */

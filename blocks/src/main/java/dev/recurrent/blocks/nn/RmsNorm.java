@@ -22,8 +22,8 @@ import java.util.Optional;
 
 /**
  * Root-mean-square normalisation over the last dimension: w · x / √(mean(x²) + ε), computed in
- * fp32. What is returned has the type that products take x in ({@link MatrixPrecision#typeFor}):
- * under mixed precision the residual stream stays float32, and what projections read does not.
+ * fp32. What is returned has the {@link MatrixPrecision#activationType}: under mixed precision the
+ * residual stream stays float32, and what projections read is bfloat16.
  *
  * <p>The weight is stored as it is ("plain", starting at 1) or minus one ("zero-centred", starting
  * at 0, as RecurrentGemma and Qwen3.5 do). On CUDA, {@link RmsNormOperation} does it in one pass,
@@ -85,7 +85,7 @@ public final class RmsNorm extends SizedBlock {
         if (device.isPresent()) {
             return Tape.apply(operation(device.get(), Form.PLAIN, x), x, w)[0];
         }
-        return Torch.cast(normalize(wide(x), w), MatrixPrecision.current().typeFor(x));
+        return Torch.cast(normalize(wide(x), w), MatrixPrecision.current().activationType(x));
     }
 
     /**
@@ -134,7 +134,7 @@ public final class RmsNorm extends SizedBlock {
             return Tape.apply(operation(device.get(), Form.NORM_THEN_GATE, x), x, w, gate)[0];
         }
         NDArray gated = normalize(wide(x), w).mul(Aten.silu(wide(gate)));
-        return Torch.cast(gated, MatrixPrecision.current().typeFor(x));
+        return Torch.cast(gated, MatrixPrecision.current().activationType(x));
     }
 
     /**
@@ -154,7 +154,7 @@ public final class RmsNorm extends SizedBlock {
             return Tape.apply(operation(device.get(), Form.GATE_THEN_NORM, x), x, w, gate)[0];
         }
         NDArray gated = wide(x).mul(Aten.silu(wide(gate)));
-        return Torch.cast(normalize(gated, w), MatrixPrecision.current().typeFor(x));
+        return Torch.cast(normalize(gated, w), MatrixPrecision.current().activationType(x));
     }
 
     private Optional<CudaDevice> kernels(NDArray x, NDArray... others) {
@@ -162,7 +162,7 @@ public final class RmsNorm extends SizedBlock {
     }
 
     private RmsNormOperation operation(CudaDevice device, Form form, NDArray x) {
-        ScalarType result = MatrixPrecision.current().typeFor(x);
+        ScalarType result = MatrixPrecision.current().activationType(x);
         RmsNormSettings settings = new RmsNormSettings(groups, zeroCentred, epsilon, result);
         return new RmsNormOperation(device, form, settings);
     }
