@@ -7,11 +7,14 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
+import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernels;
-import dev.recurrent.blocks.cuda.RmsNormKernel;
+import dev.recurrent.blocks.cuda.RmsNormOperation;
+import dev.recurrent.blocks.cuda.RmsNormOperation.Form;
+import dev.recurrent.blocks.cuda.RmsNormSettings;
 import dev.recurrent.blocks.torch.Aten;
-import dev.recurrent.blocks.torch.GradientMode;
+import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.Torch;
@@ -19,11 +22,12 @@ import java.util.Optional;
 
 /**
  * Root-mean-square normalisation over the last dimension: w · x / √(mean(x²) + ε), computed in
- * fp32.
+ * fp32. What is returned has the {@link MatrixPrecision#activationType}: under mixed precision the
+ * residual stream stays float32, and what projections read is bfloat16.
  *
  * <p>The weight is stored as it is ("plain", starting at 1) or minus one ("zero-centred", starting
- * at 0, as RecurrentGemma and Qwen3.5 do). On CUDA tensors that autograd does not record, {@link
- * RmsNormKernel} does it in one pass.
+ * at 0, as RecurrentGemma and Qwen3.5 do). On CUDA, {@link RmsNormOperation} does it in one pass,
+ * with what is added before or multiplied after.
  */
 public final class RmsNorm extends SizedBlock {
 
@@ -73,32 +77,64 @@ public final class RmsNorm extends SizedBlock {
      * @param store the parameters' store
      * @param x [..., size]
      * @param training whether gradients are wanted
-     * @return [..., size], of x's type
+     * @return [..., size]
      */
     public NDArray forward(ParameterStore store, NDArray x, boolean training) {
         NDArray w = value(store, weight, x, training);
-        Optional<CudaDevice> device = Kernels.on(x.getDevice());
-        if (device.isPresent()
-                && RmsNormKernel.fits(size / groups)
-                && !GradientMode.records(x, w)) {
-            return RmsNormKernel.apply(device.get(), x, w, groups, zeroCentred, epsilon);
+        Optional<CudaDevice> device = kernels(x, w);
+        if (device.isPresent()) {
+            return Tape.apply(operation(device.get(), Form.PLAIN, x), x, w)[0];
         }
-        NDArray scale = zeroCentred ? w.add(Scalars.of(1)) : w; // [size]
-        return Torch.cast(normalize(x).mul(scale), Torch.typeOf(x));
+        return Torch.cast(normalize(wide(x), w), MatrixPrecision.current().activationType(x));
     }
+
+    /**
+     * Adds an update to the residual stream and normalises the sum.
+     *
+     * @param store the parameters' store
+     * @param x the stream [..., size]
+     * @param update of the same shape and any floating type
+     * @param training whether gradients are wanted
+     * @return the sum, rounded to x's type, and its norm
+     */
+    public Sum addThenForward(ParameterStore store, NDArray x, NDArray update, boolean training) {
+        NDArray w = value(store, weight, x, training);
+        Optional<CudaDevice> device = kernels(x, w, update);
+        if (device.isPresent()) {
+            NDArray[] results =
+                    Tape.apply(operation(device.get(), Form.ADD_THEN_NORM, x), x, w, update);
+            return new Sum(results[0], results[1]);
+        }
+        NDArray sum = Torch.cast(x.add(update), Torch.typeOf(x)); // [..., size]
+        return new Sum(sum, forward(store, sum, training));
+    }
+
+    /**
+     * The residual stream after an update.
+     *
+     * @param values the stream [..., size]
+     * @param normed its norm [..., size]
+     */
+    public record Sum(NDArray values, NDArray normed) {}
 
     /**
      * Normalises, then gates: norm(x) · silu(gate), as Gated DeltaNet does.
      *
      * @param store the parameters' store
      * @param x [..., size]
-     * @param gate [..., size]
+     * @param gate [..., size], of any floating type
      * @param training whether gradients are wanted
      * @return [..., size]
      */
     public NDArray forwardThenGate(
             ParameterStore store, NDArray x, NDArray gate, boolean training) {
-        return forward(store, x, training).mul(Aten.silu(gate));
+        NDArray w = value(store, weight, x, training);
+        Optional<CudaDevice> device = kernels(x, w, gate);
+        if (device.isPresent()) {
+            return Tape.apply(operation(device.get(), Form.NORM_THEN_GATE, x), x, w, gate)[0];
+        }
+        NDArray gated = normalize(wide(x), w).mul(Aten.silu(wide(gate)));
+        return Torch.cast(gated, MatrixPrecision.current().activationType(x));
     }
 
     /**
@@ -106,25 +142,47 @@ public final class RmsNorm extends SizedBlock {
      *
      * @param store the parameters' store
      * @param x [..., size]
-     * @param gate [..., size]
+     * @param gate [..., size], of any floating type
      * @param training whether gradients are wanted
      * @return [..., size]
      */
     public NDArray gateThenForward(
             ParameterStore store, NDArray x, NDArray gate, boolean training) {
-        return forward(store, x.mul(Aten.silu(gate)), training);
+        NDArray w = value(store, weight, x, training);
+        Optional<CudaDevice> device = kernels(x, w, gate);
+        if (device.isPresent()) {
+            return Tape.apply(operation(device.get(), Form.GATE_THEN_NORM, x), x, w, gate)[0];
+        }
+        NDArray gated = wide(x).mul(Aten.silu(wide(gate)));
+        return Torch.cast(normalize(gated, w), MatrixPrecision.current().activationType(x));
     }
 
-    private NDArray normalize(NDArray x) {
-        NDArray wide = Torch.cast(x, ScalarType.FLOAT32);
+    private Optional<CudaDevice> kernels(NDArray x, NDArray... others) {
+        return RmsNormOperation.fits(size / groups) ? Kernels.taking(x, others) : Optional.empty();
+    }
+
+    private RmsNormOperation operation(CudaDevice device, Form form, NDArray x) {
+        ScalarType result = MatrixPrecision.current().activationType(x);
+        RmsNormSettings settings = new RmsNormSettings(groups, zeroCentred, epsilon, result);
+        return new RmsNormOperation(device, form, settings);
+    }
+
+    private static NDArray wide(NDArray array) {
+        return Torch.cast(array, ScalarType.FLOAT32);
+    }
+
+    /** Float32 [..., size] → the same. */
+    private NDArray normalize(NDArray wide, NDArray w) {
         Shape shape = wide.getShape();
+        NDArray parts = wide;
         if (groups > 1) {
             Shape grouped = shape.slice(0, shape.dimension() - 1).add(groups).add(size / groups);
-            wide = wide.reshape(grouped); // [..., groups, size / groups]
+            parts = wide.reshape(grouped); // [..., groups, size / groups]
         }
-        NDArray mean = wide.mul(wide).mean(new int[] {-1}, true);
-        NDArray normal = wide.mul(Aten.rsqrt(mean.add(Scalars.of(epsilon))));
-        return groups > 1 ? normal.reshape(shape) : normal; // [..., size]
+        NDArray mean = parts.mul(parts).mean(new int[] {-1}, true);
+        NDArray normal = parts.mul(Aten.rsqrt(mean.add(Scalars.of(epsilon))));
+        NDArray scale = zeroCentred ? w.add(Scalars.of(1)) : w; // [size]
+        return (groups > 1 ? normal.reshape(shape) : normal).mul(scale);
     }
 
     @Override

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Torch;
 
 /**
@@ -84,13 +85,15 @@ public final class ShortConvolution {
     private static NDArray convolve(NDArray inputs, NDArray weight, NDArray bias, int padding) {
         NDManager manager = inputs.getManager();
         NDArray image = inputs.expandDims(1).transpose(0, 3, 1, 2); // [B, C, 1, T]
-        NDArray kernel = Torch.call(manager, "aten::unsqueeze", weight, 2); // [C, 1, 1, W]
+        ScalarType type = Torch.typeOf(inputs);
+        NDArray taps = Torch.cast(manager, weight, type);
+        NDArray kernel = Torch.call(manager, "aten::unsqueeze", taps, 2); // [C, 1, 1, W]
         NDArray values =
                 image.getNDArrayInternal()
                         .convolution(
                                 image,
                                 kernel,
-                                bias,
+                                bias == null ? null : Torch.cast(manager, bias, type),
                                 new Shape(1, 1),
                                 new Shape(0, padding),
                                 new Shape(1, 1),

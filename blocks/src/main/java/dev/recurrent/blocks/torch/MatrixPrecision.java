@@ -1,12 +1,14 @@
 package dev.recurrent.blocks.torch;
 
+import ai.djl.ndarray.NDArray;
 import java.util.function.Supplier;
 
 /**
  * The element type in which projections multiply on the current thread ("automatic mixed
- * precision"): parameters, norms, gate sums and states stay fp32; {@link Aten#linear} converts its
- * operands, multiplies and converts back. Autograd records the conversions, so the products of the
- * backward pass have the same type and gradients arrive in fp32.
+ * precision"): parameters, sums and states stay fp32; {@link Aten#linear} converts its operands,
+ * multiplies and converts back. Autograd records the conversions, so the products of the backward
+ * pass have the same type and gradients of parameters arrive in fp32. With {@link #BFLOAT16} norms
+ * hand activations on in bfloat16, so that products have nothing to convert.
  */
 public enum MatrixPrecision {
     /** Products in the operands' own type. */
@@ -55,5 +57,16 @@ public enum MatrixPrecision {
     /** Returns the type to multiply in; null for the operands' own. */
     ScalarType type() {
         return type;
+    }
+
+    /**
+     * Returns the type of activations between products: bfloat16 stays, so that what only products
+     * read is written in it; float16's range is too small for gradients that no product has scaled.
+     *
+     * @param x what an activation is computed from
+     * @return bfloat16 in {@link #BFLOAT16}, else x's type
+     */
+    public ScalarType activationType(NDArray x) {
+        return this == BFLOAT16 ? type : Torch.typeOf(x);
     }
 }
