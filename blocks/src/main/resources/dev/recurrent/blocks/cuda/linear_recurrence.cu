@@ -1,205 +1,218 @@
 // The diagonal linear recurrence h_t = a_t h_{t-1} + x_t over [B, T, E], accumulated in fp32
-// (arXiv 2402.19427, equation 4).
+// (arXiv 2402.19427, equation 4), and its gradients: with g_t the gradient of h_t as an output,
 //
-// A block owns 32 channels of one row, a lane each, and walks its segment of time in tiles. A tile
-// is cut over the block's warps: each keeps its STEPS tokens in registers, reads those of the next
-// tile meanwhile, and tells the others through shared memory what it makes of a state,
-// h -> product * h + sum; folding what the warps before it told gives the state that it really
-// starts from. Every order is fixed, so equal inputs give equal bits.
+//   G_t = g_t + a_{t+1} G_{t+1},   dx_t = G_t,   da_t = G_t h_{t-1},
 //
-// Constants: X_TYPE, A_TYPE (float or bfloat16), STEPS (at most 32), MOST_WARPS (of a block),
-// POSITIONS (1 if documents start or padding stands inside rows).
+// which is the scan of c -> a_t (c + g_t) backwards in time. At a document's first token a counts
+// as 0; padding changes nothing, and its gradients are 0.
+//
+// Constants: X_TYPE, A_TYPE (float or bfloat16), and those of scan.cuh.
 
-constexpr int LANES = 32;
+template <typename T>
+using Tokens = Pack<T, CHANNELS>;
 
-// Where the block and its thread stand.
-struct Place {
-    long long row;
-    int channel;  // beyond the last, one to read in vain
-    bool inside;  // whether there is such a channel, to be written too
-    int begin;  // of the segment
-    int end;
-    long long state;  // the channel's place in [B, segments, E]
+struct Forward {
+    Line<const X_TYPE> x;
+    Line<const A_TYPE> decay;
+    Line<float> values;
+    const long long* positions;
+    static constexpr bool fresh = false;
 
-    __device__ Place(int length, int width, int segmentLength) {
-        const int groups = (width + LANES - 1) / LANES;
-        const int wanted = blockIdx.x % groups * LANES + threadIdx.x;
-        row = blockIdx.x / groups;
-        inside = wanted < width;
-        channel = inside ? wanted : 0;
-        begin = blockIdx.y * segmentLength;
-        end = min(length, begin + segmentLength);
-        state = (row * gridDim.y + blockIdx.y) * width + channel;
-    }
-};
+    struct Raw {
+        Tokens<X_TYPE> x[STEPS];
+        Tokens<A_TYPE> decay[STEPS];
+        RawMarks marks;
+    };
 
-// A warp's part of a tile as it lies in memory. It is read without a branch, what is beyond the end
-// in vain, so that all loads are on their way before one is waited for.
-struct Raw {
-    X_TYPE x[STEPS];
-    A_TYPE decay[STEPS];
-#if POSITIONS
-    long long position;  // of the token that is the lane's
-#endif
-
-    __device__ __forceinline__ void fetch(
-            const X_TYPE* xs,
-            const A_TYPE* decays,
-            const long long* positions,
-            const Place& place,
-            int first,
-            int length,
-            int width) {
+    __device__ __forceinline__ void fetch(Raw& raw, const Walk<false>& walk, int first) const {
 #pragma unroll
         for (int i = 0; i < STEPS; ++i) {
-            const long long token = place.row * length + min(first + i, place.end - 1);
-            x[i] = xs[token * width + place.channel];
-            decay[i] = decays[token * width + place.channel];
+            const int step = walk.known(first + i);
+            raw.x[i] = x.get(step);
+            raw.decay[i] = decay.get(step);
         }
-#if POSITIONS
-        const int mine = min(first + (int)threadIdx.x, place.end - 1);
-        position = positions[place.row * length + mine];
-#endif
+        raw.marks.fetch(walk, positions, first);
     }
-};
 
-// The same in fp32, with what positions and the segment's end make of it.
-struct Tokens {
-    float x[STEPS];
-    float decay[STEPS];
+    template <typename M>
+    __device__ __forceinline__ static float factor(const Raw& raw, const M& marks, int i, int c) {
+        return !marks.real(i) ? 1 : marks.start(i) ? 0 : raw.decay[i].get(c);
+    }
 
-    __device__ __forceinline__ Tokens(const Raw& raw, int first, int end) {
-        unsigned int padding = 0;  // a bit for each token
-        unsigned int beginning = 0;
-#if POSITIONS
-        padding = __ballot_sync(0xffffffffu, raw.position < 0);
-        beginning = __ballot_sync(0xffffffffu, raw.position == 0);
-#endif
+    template <typename M>
+    __device__ __forceinline__ static float term(const Raw& raw, const M& marks, int i, int c) {
+        return marks.real(i) ? raw.x[i].get(c) : 0;
+    }
+
+    template <typename M>
+    __device__ __forceinline__ Map map(const Raw& raw, const M& marks) const {
+        Map map = Map::identity();
 #pragma unroll
         for (int i = 0; i < STEPS; ++i) {
-            const bool real = first + i < end && !(padding >> i & 1);
-            const bool starts = beginning >> i & 1;
-            x[i] = real ? widen(raw.x[i]) : 0;
-            decay[i] = !real ? 1 : starts ? 0 : widen(raw.decay[i]);
+#pragma unroll
+            for (int c = 0; c < CHANNELS; ++c) {
+                map.follow(c, factor(raw, marks, i, c), term(raw, marks, i, c));
+            }
         }
+        return map;
     }
-};
 
-// Walks a segment. Summing, it only finds what the segment makes of a state, and leaves the product
-// of decays in `values` and the sum in `leaving`, both [B, segments, E]; else it starts from
-// `entering` [B, segments, E], or zero without it, writes h to `values` [B, T, E] and the last of
-// a row to `leaving` [B, E].
-template <bool SUMMING>
-__device__ __forceinline__ void walk(
-        const X_TYPE* xs,
-        const A_TYPE* decays,
-        const long long* positions,
-        const float* entering,
-        float* values,
-        float* leaving,
-        int length,
-        int width,
-        int segmentLength) {
-    // Two of each, since a fast warp is already in the next tile while a slow one still reads.
-    __shared__ float products[2][MOST_WARPS][LANES];
-    __shared__ float sums[2][MOST_WARPS][LANES];
-    const Place place(length, width, segmentLength);
-    const int lane = threadIdx.x;
-    const int warp = threadIdx.y;
-    const int warps = blockDim.y;
-    float h = !SUMMING && entering != nullptr ? entering[place.state] : 0;
-    float total = 1;
-    int buffer = 0;
-    Raw raw;
-    raw.fetch(xs, decays, positions, place, place.begin + warp * STEPS, length, width);
-    for (int tile = place.begin; tile < place.end; tile += warps * STEPS) {
-        const int first = tile + warp * STEPS;
-        const Tokens tokens(raw, first, place.end);
-        if (tile + warps * STEPS < place.end) {
-            raw.fetch(xs, decays, positions, place, first + warps * STEPS, length, width);
-        }
-        float product = 1;
-        float sum = 0;
+    template <typename M>
+    __device__ __forceinline__ void finish(
+            const Raw& raw, const M& marks, const Walk<false>& walk, int first, State h) {
 #pragma unroll
         for (int i = 0; i < STEPS; ++i) {
-            product *= tokens.decay[i];
-            sum = fmaf(tokens.decay[i], sum, tokens.x[i]);
-        }
-        products[buffer][warp][lane] = product;
-        sums[buffer][warp][lane] = sum;
-        __syncthreads();
-        float mine = h;
-        for (int other = 0; other < warps; ++other) {
-            mine = other == warp ? h : mine;
-            h = fmaf(products[buffer][other][lane], h, sums[buffer][other][lane]);
-            total *= products[buffer][other][lane];
-        }
-        buffer ^= 1;
-        if (!SUMMING && place.inside) {
 #pragma unroll
-            for (int i = 0; i < STEPS; ++i) {
-                const int token = first + i;
-                mine = fmaf(tokens.decay[i], mine, tokens.x[i]);
-                if (token < place.end) {
-                    values[(place.row * length + token) * width + place.channel] = mine;
-                }
-                if (token == length - 1) {
-                    leaving[place.row * width + place.channel] = mine;
-                }
+            for (int c = 0; c < CHANNELS; ++c) {
+                h.at[c] = fmaf(factor(raw, marks, i, c), h.at[c], term(raw, marks, i, c));
+            }
+            if (walk.inside && marks.inside(i)) {
+                values.set(first + i, h);
             }
         }
     }
-    if (SUMMING && warp == 0 && place.inside) {
-        values[place.state] = total;
-        leaving[place.state] = h;
-    }
-}
+};
 
-// Grid: rows * groups of channels, segments. Block: 32, warps.
+// Its state is a_t G_t, what a token hands to the one before it.
+template <bool SUMMING>
+struct Backward {
+    Line<const A_TYPE> decay;
+    Line<const float> values;  // h
+    Line<const float> gradient;  // g
+    Line<X_TYPE> dx;
+    Line<A_TYPE> ddecay;
+    const long long* positions;
+    State entered;  // h before the row
+    static constexpr bool fresh = false;
+
+    struct Raw {
+        Tokens<A_TYPE> decay[STEPS];
+        Tokens<float> before[STEPS];
+        Tokens<float> gradient[STEPS];
+        RawMarks marks;
+    };
+
+    __device__ __forceinline__ void fetch(Raw& raw, const Walk<true>& walk, int first) const {
+#pragma unroll
+        for (int i = 0; i < STEPS; ++i) {
+            const int step = walk.known(first + i);
+            raw.decay[i] = decay.get(step);
+            raw.gradient[i] = gradient.get(step);
+            if (!SUMMING) {
+                raw.before[i] = values.get(walk.before(step));
+            }
+        }
+        raw.marks.fetch(walk, positions, first);
+    }
+
+    template <typename M>
+    __device__ __forceinline__ static float factor(const Raw& raw, const M& marks, int i, int c) {
+        return marks.start(i) ? 0 : raw.decay[i].get(c);
+    }
+
+    template <typename M>
+    __device__ __forceinline__ Map map(const Raw& raw, const M& marks) const {
+        Map map = Map::identity();
+#pragma unroll
+        for (int i = 0; i < STEPS; ++i) {
+#pragma unroll
+            for (int c = 0; c < CHANNELS; ++c) {
+                const float a = marks.real(i) ? factor(raw, marks, i, c) : 1;
+                const float g = marks.real(i) ? raw.gradient[i].get(c) : 0;
+                map.follow(c, a, a * g);
+            }
+        }
+        return map;
+    }
+
+    template <typename M>
+    __device__ __forceinline__ void finish(
+            const Raw& raw, const M& marks, const Walk<true>& walk, int first, State handed) {
+#pragma unroll
+        for (int i = 0; i < STEPS; ++i) {
+            State adjoint = State::all(0);
+            State slope = State::all(0);
+            if (marks.real(i)) {
+                const bool startsRow = walk.startsRow(first + i);
+#pragma unroll
+                for (int c = 0; c < CHANNELS; ++c) {
+                    const float before = startsRow ? entered.at[c] : raw.before[i].get(c);
+                    adjoint.at[c] = raw.gradient[i].get(c) + handed.at[c];
+                    slope.at[c] = marks.start(i) ? 0 : adjoint.at[c] * before;
+                    handed.at[c] = factor(raw, marks, i, c) * adjoint.at[c];
+                }
+            }
+            if (walk.inside && marks.inside(i)) {
+                dx.set(first + i, adjoint);
+                ddecay.set(first + i, slope);
+            }
+        }
+    }
+};
+
+// Grid and block of all: those of Walk.
 extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) scan(
         const X_TYPE* __restrict__ x,
         const A_TYPE* __restrict__ decay,
         const long long* __restrict__ positions,
-        const float* __restrict__ entering,
         float* __restrict__ values,
+        const float* __restrict__ entering,
         float* __restrict__ leaving,
         int length,
         int width,
         int segmentLength) {
-    walk<false>(x, decay, positions, entering, values, leaving, length, width, segmentLength);
+    const Walk<false> walk(length, width, segmentLength);
+    Forward task{{walk, x}, {walk, decay}, {walk, values}, positions};
+    scanSegment(task, walk, entering, leaving);
 }
 
-// Grid and block as for scan.
 extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) summarize(
         const X_TYPE* __restrict__ x,
         const A_TYPE* __restrict__ decay,
         const long long* __restrict__ positions,
-        float* __restrict__ products,
-        float* __restrict__ sums,
+        float* __restrict__ factors,
+        float* __restrict__ terms,
         int length,
         int width,
         int segmentLength) {
-    walk<true>(x, decay, positions, nullptr, products, sums, length, width, segmentLength);
+    const Walk<false> walk(length, width, segmentLength);
+    Forward task{{walk, x}, {walk, decay}, {walk, (float*)nullptr}, positions};
+    summarizeSegment(task, walk, factors, terms);
 }
 
-// From what the segments make of a state [B, segments, E] and the state that enters a row [B, E],
-// or zero without it, the state that enters each segment. Grid: enough blocks for B * E threads.
-extern "C" __global__ void carry(
-        const float* __restrict__ products,
-        const float* __restrict__ sums,
+extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) scan_back(
+        const A_TYPE* __restrict__ decay,
+        const float* __restrict__ values,
+        const float* __restrict__ gradient,
+        const long long* __restrict__ positions,
         const float* __restrict__ state,
-        float* __restrict__ entering,
-        int rows,
-        int segments,
-        int width) {
-    const long long at = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (at >= (long long)rows * width) {
-        return;
-    }
-    float h = state == nullptr ? 0 : state[at];
-    long long cell = at / width * segments * width + at % width;
-    for (int segment = 0; segment < segments; ++segment, cell += width) {
-        entering[cell] = h;
-        h = fmaf(products[cell], h, sums[cell]);
-    }
+        X_TYPE* __restrict__ dx,
+        A_TYPE* __restrict__ ddecay,
+        const float* __restrict__ entering,
+        float* __restrict__ leaving,
+        int length,
+        int width,
+        int segmentLength) {
+    const Walk<true> walk(length, width, segmentLength);
+    const State entered = State::from(state == nullptr ? nullptr : state + walk.cell());
+    Backward<false> task{
+            {walk, decay}, {walk, values}, {walk, gradient}, {walk, dx}, {walk, ddecay}, positions,
+            entered};
+    scanSegment(task, walk, entering, leaving);
+}
+
+extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) summarize_back(
+        const A_TYPE* __restrict__ decay,
+        const float* __restrict__ gradient,
+        const long long* __restrict__ positions,
+        float* __restrict__ factors,
+        float* __restrict__ terms,
+        int length,
+        int width,
+        int segmentLength) {
+    const Walk<true> walk(length, width, segmentLength);
+    Backward<true> task{
+            {walk, decay}, {walk, (const float*)nullptr}, {walk, gradient}, {walk, (X_TYPE*)nullptr},
+            {walk, (A_TYPE*)nullptr}, positions, State::all(0)};
+    summarizeSegment(task, walk, factors, terms);
 }
