@@ -2,6 +2,7 @@ package dev.recurrent.blocks;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
@@ -71,28 +72,47 @@ public final class ResidualBlock extends SizedBlock {
         try (TensorScope scope = new TensorScope()) {
             NDArray input = postNorm ? x : Tape.join(mixerNorm.forward(store, x, training));
             SequenceMixer.Output mixed = mixer.forward(store, input, positions, state, training);
-            NDArray y = Tape.join(add(store, x, mixed.y(), mixerNorm, training, dropout));
-            if (mlp != null) {
-                NDArray hidden = postNorm ? y : Tape.join(mlpNorm.forward(store, y, training));
-                NDArray update = mlp.forward(store, hidden, training);
-                y = add(store, y, update, mlpNorm, training, dropout);
-            }
+            // An inner scope let go of it.
+            NDArray update = scope.adopt(mixed.y()); // [B, T, D]
+            NDArray y =
+                    postNorm
+                            ? afterNorms(store, x, update, training, dropout)
+                            : beforeNorms(store, x, update, training, dropout);
             return new SequenceMixer.Output(scope.keep(y), mixed.state());
         }
     }
 
-    private NDArray add(
-            ParameterStore store,
-            NDArray x,
-            NDArray update,
-            RmsNorm norm,
-            boolean training,
-            Dropout dropout) {
-        NDArray normed = postNorm ? norm.forward(store, update, training) : update;
-        NDArray sum = x.add(dropout == null ? normed : dropout.apply(normed));
-        // An inner scope let go of it, so this one does not know it.
-        update.close();
-        return sum; // [B, T, D]
+    /** Adds the mixer's update [B, T, D], then the MLP's of the sum's norm. */
+    private NDArray beforeNorms(
+            ParameterStore store, NDArray x, NDArray update, boolean training, Dropout dropout) {
+        NDArray dropped = drop(update, dropout);
+        if (mlp == null) {
+            return x.add(dropped); // [B, T, D]
+        }
+        RmsNorm.Sum sum = mlpNorm.addThenForward(store, x, dropped, training);
+        return sum.values().add(drop(mlp(store, sum.normed(), training), dropout)); // [B, T, D]
+    }
+
+    /** Adds the norm of the mixer's update [B, T, D], then that of the MLP's of the sum. */
+    private NDArray afterNorms(
+            ParameterStore store, NDArray x, NDArray update, boolean training, Dropout dropout) {
+        NDArray y = x.add(drop(mixerNorm.forward(store, update, training), dropout));
+        if (mlp == null) {
+            return y; // [B, T, D]
+        }
+        NDArray sum = Tape.join(y);
+        NDArray normed = mlpNorm.forward(store, mlp(store, sum, training), training);
+        return sum.add(drop(normed, dropout)); // [B, T, D]
+    }
+
+    private NDArray mlp(ParameterStore store, NDArray x, boolean training) {
+        NDArray update = mlp.forward(store, x, training);
+        NDScope.register(update);
+        return update; // [B, T, D]
+    }
+
+    private static NDArray drop(NDArray update, Dropout dropout) {
+        return dropout == null ? update : dropout.apply(update);
     }
 
     /** Returns the layer's mixer. */

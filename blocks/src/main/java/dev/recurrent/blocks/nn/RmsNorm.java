@@ -105,8 +105,8 @@ public final class RmsNorm extends SizedBlock {
                     Tape.apply(operation(device.get(), Form.ADD_THEN_NORM, x), x, w, update);
             return new Sum(results[0], results[1]);
         }
-        NDArray sum = Torch.cast(x.add(update), Torch.typeOf(x)); // [..., size]
-        return new Sum(sum, forward(store, sum, training));
+        NDArray sum = Tape.join(Torch.cast(x.add(update), Torch.typeOf(x))); // [..., size]
+        return new Sum(sum, Tape.join(forward(store, sum, training)));
     }
 
     /**
