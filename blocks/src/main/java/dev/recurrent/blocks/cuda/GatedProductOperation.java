@@ -149,7 +149,11 @@ public final class GatedProductOperation implements Operation {
                 return new Operands(rowsOfA, rowsOfB, rowsOfA.width(), false);
             }
         }
-        return new Operands(Rows.dense(manager, a, a.size()), Rows.dense(manager, b, b.size()), a.size(), false);
+        return new Operands(
+                Rows.dense(manager, a, a.size()),
+                Rows.dense(manager, b, b.size()),
+                a.size(),
+                false);
     }
 
     private static NDArray known(NDManager manager, NDArray array) {
