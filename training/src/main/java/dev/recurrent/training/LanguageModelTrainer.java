@@ -198,8 +198,7 @@ public final class LanguageModelTrainer extends Trainer {
                 giveUp(gradients, loss);
                 return;
             }
-            gradients.scale(Math.min(1, config.getMaxGradientNorm() / norm) / divisor);
-            apply(gradients);
+            apply(gradients, Math.min(1, config.getMaxGradientNorm() / norm) / divisor);
         }
         if (lossScale != null) {
             lossScale.succeeded();
@@ -208,11 +207,12 @@ public final class LanguageModelTrainer extends Trainer {
         report(loss, norm);
     }
 
-    private void apply(Gradients gradients) {
+    private void apply(Gradients gradients, double scale) {
         if (adamWState == null) {
+            gradients.scale(scale);
             super.step();
         } else {
-            adamWState.update(gradients);
+            adamWState.update(gradients, scale);
         }
         gradients.zero();
     }

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.torch.TensorScope;
 
 /**
@@ -54,8 +55,10 @@ public final class GatedMlp extends SizedBlock {
      */
     public NDArray forward(ParameterStore store, NDArray x, boolean training) {
         try (TensorScope scope = new TensorScope()) {
-            NDArray gated = activation.apply(gate.forward(store, x, training));
-            NDArray hidden = gated.mul(up.forward(store, x, training)); // [B, T, hidden]
+            NDArray input = Tape.join(x);
+            NDArray gates = gate.forward(store, input, training); // [B, T, hidden]
+            NDArray values = up.forward(store, input, training); // [B, T, hidden]
+            NDArray hidden = GatedProduct.apply(activation, gates, values); // [B, T, hidden]
             return scope.keep(down.forward(store, hidden, training)); // [B, T, D]
         }
     }

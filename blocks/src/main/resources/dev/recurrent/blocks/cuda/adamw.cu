@@ -4,10 +4,10 @@
 // g = gradientScale gradient,  m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,
 // parameter = kept parameter - rate m / (sqrt(v) + epsilon)
 //
-// where rate and epsilon hold the corrections of both moments' bias.
+// where rate and epsilon hold the corrections of both moments' bias. Every thread updates one
+// element: seven streams fill the memory's bandwidth without wider loads.
 //
-// Constants: VECTOR (divides the size; the packs of every tensor are aligned), THREADS.
-// Grid: THREADS * VECTOR elements a block.
+// Constants: THREADS. Grid: enough blocks for all elements. Block: THREADS.
 
 extern "C" __global__ void __launch_bounds__(THREADS) adamw(
         float* __restrict__ parameter,
@@ -23,26 +23,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) adamw(
         float epsilon,
         float rate,
         float kept) {
-    const long long at = ((long long)blockIdx.x * THREADS + threadIdx.x) * VECTOR;
+    const long long at = (long long)blockIdx.x * THREADS + threadIdx.x;
     if (at >= size) {
         return;
     }
-    float p[VECTOR];
-    float g[VECTOR];
-    float m[VECTOR];
-    float v[VECTOR];
-    widen(load<VECTOR>(parameter + at), p);
-    widen(load<VECTOR>(gradient + at), g);
-    widen(load<VECTOR>(mean + at), m);
-    widen(load<VECTOR>(square + at), v);
-#pragma unroll
-    for (int i = 0; i < VECTOR; ++i) {
-        g[i] *= gradientScale;
-        m[i] = beta1 * m[i] + rest1 * g[i];
-        v[i] = beta2 * v[i] + rest2 * (g[i] * g[i]);
-        p[i] = kept * p[i] - rate * (m[i] / (sqrtf(v[i]) + epsilon));
-    }
-    store(mean + at, m);
-    store(square + at, v);
-    store(parameter + at, p);
+    const float g = gradientScale * gradient[at];
+    const float m = beta1 * mean[at] + rest1 * g;
+    const float v = beta2 * square[at] + rest2 * (g * g);
+    mean[at] = m;
+    square[at] = v;
+    parameter[at] = kept * parameter[at] - rate * (m / (sqrtf(v) + epsilon));
 }

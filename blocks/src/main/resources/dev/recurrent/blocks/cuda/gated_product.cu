@@ -4,8 +4,8 @@
 // Constants: A_TYPE (of a and y), B_TYPE (float or bfloat16), VECTOR (divides the width; the packs
 // of every tensor are aligned), THREADS, SLOPE, CUBIC.
 //
-// Rows of `width` elements; those of a and b, and of their gradients, begin `aStride` and `bStride`
-// elements apart, those of y follow each other. `pieces` blocks share a row.
+// Rows of `width` elements; those of a and b begin `aStride` and `bStride` elements apart, those of
+// their gradients `gradientStride`, those of y follow each other. `pieces` blocks share a row.
 // Grid: rows * pieces. Block: THREADS; pieces * THREADS * VECTOR >= width.
 
 struct Place {
@@ -23,9 +23,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) gated_product(
         const A_TYPE* __restrict__ a,
         const B_TYPE* __restrict__ b,
         A_TYPE* __restrict__ y,
-        long long width,
         long long aStride,
         long long bStride,
+        long long width,
         int pieces) {
     const Place at = place(pieces);
     if (at.column >= width) {
@@ -49,11 +49,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) gated_product_backward(
         const A_TYPE* __restrict__ dy,
         A_TYPE* __restrict__ da,
         B_TYPE* __restrict__ db,
-        long long width,
         long long aStride,
         long long bStride,
-        long long daStride,
-        long long dbStride,
+        long long gradientStride,
+        long long width,
         int pieces) {
     const Place at = place(pieces);
     if (at.column >= width) {
@@ -74,6 +73,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) gated_product_backward(
         values[i] = gradients[i] * factors[i] * slope;
         factors[i] = gradients[i] * x * s;
     }
-    store(da + at.row * daStride + at.column, values);
-    store(db + at.row * dbStride + at.column, factors);
+    store(da + at.row * gradientStride + at.column, values);
+    store(db + at.row * gradientStride + at.column, factors);
 }

@@ -3,11 +3,11 @@ package dev.recurrent.training.metric;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.training.loss.Loss;
+import dev.recurrent.blocks.rule.CrossEntropy;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.GradientMode;
-import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.TensorScope;
-import dev.recurrent.blocks.torch.Torch;
 
 /**
  * The loss of token prediction: the mean of −log softmax(logits)[label] over the tokens that count,
@@ -16,18 +16,13 @@ import dev.recurrent.blocks.torch.Torch;
  * <p>Labels are int64 [B, T], logits [B, T, vocabulary]; a label of {@link Labels#IGNORED} does not
  * count. Labels may lie on the host while logits are on a device, which spares a synchronisation.
  *
- * <p>Autograd keeps one float32 tensor of the logits' size. Accumulators work without gradients and
- * in pieces, so what they need does not grow with the batch; each holds Σ loss / Σ tokens of all
- * its batches, not the mean of the batches' means.
+ * <p>What autograd keeps of the logits, {@link CrossEntropy} says. Accumulators work without
+ * gradients and in pieces, so what they need does not grow with the batch; each holds Σ loss / Σ
+ * tokens of all its batches, not the mean of the batches' means.
  */
 public final class TokenCrossEntropy extends Loss {
 
-    /** Values of torch.nn.functional's reduction. */
-    private static final int NONE = 0;
-
-    private static final int MEAN = 1;
-
-    /** Logits that are in float32 at a time where no gradient is wanted: 128 MiB. */
+    /** Logits that may be in float32 at a time where no gradient is wanted: 128 MiB. */
     private static final long PIECE = 1L << 25;
 
     private final Accumulators accumulators;
@@ -53,7 +48,16 @@ public final class TokenCrossEntropy extends Loss {
             if (tokens.count() == 0) {
                 throw LabelledLogits.nothingCounts(tokens.ids().length);
             }
-            return crossEntropy(tokens.logits(), tokens.labels(), MEAN); // ()
+            return mean(tokens); // ()
+        }
+    }
+
+    private static NDArray mean(LabelledLogits tokens) {
+        try (TensorScope scope = new TensorScope();
+                NDArray count = Scalars.once(tokens.count())) {
+            NDArray losses =
+                    CrossEntropy.losses(tokens.logits(), tokens.labels(), Labels.IGNORED); // [N]
+            return scope.keep(losses.sum().div(count)); // ()
         }
     }
 
@@ -90,24 +94,7 @@ public final class TokenCrossEntropy extends Loss {
         try (TensorScope scope = new TensorScope()) {
             NDArray logits = Aten.narrow(tokens.logits(), 0, start, length);
             NDArray labels = Aten.narrow(tokens.labels(), 0, start, length);
-            return scope.keep(crossEntropy(logits, labels, NONE)); // [length]
-        }
-    }
-
-    private static NDArray crossEntropy(NDArray logits, NDArray labels, int reduction) {
-        try (TensorScope scope = new TensorScope()) {
-            // cross_entropy_loss(Tensor self, Tensor target, Tensor? weight, int reduction,
-            //     SymInt ignore_index, float label_smoothing)
-            return scope.keep(
-                    Torch.call(
-                            logits.getManager(),
-                            "aten::cross_entropy_loss",
-                            Torch.cast(logits, ScalarType.FLOAT32),
-                            labels,
-                            null,
-                            reduction,
-                            Labels.IGNORED,
-                            0.0));
+            return scope.keep(CrossEntropy.losses(logits, labels, Labels.IGNORED)); // [length]
         }
     }
 

@@ -4,6 +4,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.cuda.AdamWKernel;
+import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.torch.Scalars;
 
 /**
@@ -17,6 +19,39 @@ record AdamMoments(NDArray mean, NDArray square) {
     static AdamMoments zeros(NDManager manager, Shape shape) {
         return new AdamMoments(
                 manager.zeros(shape, DataType.FLOAT32), manager.zeros(shape, DataType.FLOAT32));
+    }
+
+    /**
+     * Takes a gradient in and updates its parameter, in one kernel.
+     *
+     * @param device where all tensors lie, which must {@link AdamWKernel#fits fit}
+     * @param weight the parameter θ, changed
+     * @param gradient of θ, unscaled
+     * @param scale what the gradient is multiplied by
+     * @param hyper β₁, β₂, ε
+     * @param update which update this is, from 1
+     * @param rate the learning rate
+     * @param kept what decay leaves of θ
+     */
+    void apply(
+            CudaDevice device,
+            NDArray weight,
+            NDArray gradient,
+            double scale,
+            AdamW.Hyper hyper,
+            int update,
+            double rate,
+            double kept) {
+        double root = Math.sqrt(1 - Math.pow(hyper.beta2(), update));
+        AdamWKernel.Step step =
+                new AdamWKernel.Step(
+                        scale,
+                        hyper.beta1(),
+                        hyper.beta2(),
+                        hyper.epsilon() * root,
+                        rate * root / (1 - Math.pow(hyper.beta1(), update)),
+                        kept);
+        AdamWKernel.apply(device, weight, gradient, mean, square, step);
     }
 
     /**

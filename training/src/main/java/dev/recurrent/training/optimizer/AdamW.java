@@ -8,6 +8,9 @@ import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
+import dev.recurrent.blocks.cuda.AdamWKernel;
+import dev.recurrent.blocks.cuda.CudaDevice;
+import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.nn.SizedBlock;
 import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.Scalars;
@@ -15,6 +18,7 @@ import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.training.parameter.ParameterPatterns;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
@@ -29,7 +33,8 @@ import java.util.concurrent.ConcurrentHashMap;
  * <p>With any DJL trainer it updates one parameter after the other. {@link
  * dev.recurrent.training.LanguageModelTrainer} instead joins the gradients of each group to one
  * vector, on which the moments are updated at once: libtorch's own fused form takes lists of
- * tensors, which its C ABI cannot pass.
+ * tensors, which its C ABI cannot pass. On CUDA either way takes one {@link AdamWKernel} a
+ * parameter.
  */
 public final class AdamW extends Optimizer {
 
@@ -85,28 +90,61 @@ public final class AdamW extends Optimizer {
         AdamMoments state =
                 moments.computeIfAbsent(
                         name, key -> AdamMoments.zeros(weight.getManager(), weight.getShape()));
+        double rate = learningRate.getNewValue(update);
         GradientMode.off(
                 () -> {
-                    try (TensorScope scope = new TensorScope()) {
-                        NDArray step = scope.adopt(state.take(gradient, hyper, update));
-                        apply(weight, step, group, learningRate.getNewValue(update));
+                    Optional<CudaDevice> device = kernels(weight, gradient);
+                    if (device.isPresent()) {
+                        apply(device.get(), weight, gradient, 1, state, group, update, rate);
+                    } else {
+                        try (TensorScope scope = new TensorScope()) {
+                            NDArray step = scope.adopt(state.take(gradient, hyper, update));
+                            apply(weight, step, group, rate);
+                        }
                     }
                     return null;
                 });
         JniUtils.zeroGrad((PtNDArray) weight);
     }
 
+    /** Returns the kernels that update a parameter; empty if the portable form is to do it. */
+    static Optional<CudaDevice> kernels(NDArray weight, NDArray gradient) {
+        return AdamWKernel.fits(weight, gradient)
+                ? Kernels.on(weight.getDevice())
+                : Optional.empty();
+    }
+
+    /** All of an update in one kernel; the gradient is multiplied by {@code scale} first. */
+    void apply(
+            CudaDevice device,
+            NDArray weight,
+            NDArray gradient,
+            double scale,
+            AdamMoments state,
+            ParameterGroup group,
+            int update,
+            double rate) {
+        double grouped = rate * group.multiplier();
+        state.apply(device, weight, gradient, scale, hyper, update, grouped, kept(group, grouped));
+    }
+
     /** θ ← θ − lr · λ · θ − lr · step. */
     void apply(NDArray weight, NDArray step, ParameterGroup group, double rate) {
         double grouped = rate * group.multiplier();
-        try (NDArray scaled = Scalars.once(grouped)) {
-            if (group.decayed() && hyper.decay() != 0) {
-                try (NDArray kept = Scalars.once(1 - grouped * hyper.decay())) {
-                    weight.muli(kept);
-                }
+        double kept = kept(group, grouped);
+        if (kept != 1) {
+            try (NDArray factor = Scalars.once(kept)) {
+                weight.muli(factor);
             }
+        }
+        try (NDArray scaled = Scalars.once(grouped)) {
             weight.subi(step.muli(scaled));
         }
+    }
+
+    /** What decay leaves of θ: 1 − lr · λ. */
+    private double kept(ParameterGroup group, double rate) {
+        return group.decayed() ? 1 - rate * hyper.decay() : 1;
     }
 
     /**

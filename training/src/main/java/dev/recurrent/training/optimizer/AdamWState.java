@@ -4,12 +4,15 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.torch.Aten;
+import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The moments of all parameters that an {@link AdamW} trains, one vector a group, and how many
@@ -51,25 +54,70 @@ public final class AdamWState {
     /**
      * Updates every parameter.
      *
-     * @param gradients the parameters' gradients, already clipped
+     * @param gradients the parameters' gradients
+     * @param scale what they are multiplied by, to clip them or to take a mean
      */
-    public void update(Gradients gradients) {
+    public void update(Gradients gradients, double scale) {
         updates++;
         double rate = optimizer.learningRate(updates);
-        moments.forEach((group, state) -> update(group, state, gradients, rate));
+        moments.forEach((group, state) -> update(group, state, gradients, scale, rate));
     }
 
-    private void update(ParameterGroup group, AdamMoments state, Gradients gradients, double rate) {
-        try (TensorScope scope = new TensorScope()) {
-            List<Member> inGroup = members.stream().filter(m -> m.group().equals(group)).toList();
+    private void update(
+            ParameterGroup group,
+            AdamMoments state,
+            Gradients gradients,
+            double scale,
+            double rate) {
+        List<Member> inGroup = members.stream().filter(m -> m.group().equals(group)).toList();
+        boolean fused =
+                inGroup.stream().allMatch(m -> kernels(m, gradients.of(m.name())).isPresent());
+        if (fused) {
+            inGroup.forEach(member -> updateFused(member, state, gradients, scale, rate));
+        } else {
+            updateJoined(inGroup, group, state, gradients, scale, rate);
+        }
+    }
+
+    private static Optional<CudaDevice> kernels(Member member, NDArray gradient) {
+        return AdamW.kernels(member.parameter().getArray(), gradient);
+    }
+
+    private void updateFused(
+            Member member, AdamMoments state, Gradients gradients, double scale, double rate) {
+        NDArray weight = member.parameter().getArray();
+        NDArray gradient = gradients.of(member.name());
+        CudaDevice device = kernels(member, gradient).orElseThrow();
+        try (NDArray mean = part(state.mean(), member);
+                NDArray square = part(state.square(), member)) {
+            AdamMoments part = new AdamMoments(mean, square);
+            ParameterGroup group = member.group();
+            optimizer.apply(device, weight, gradient, scale, part, group, updates, rate);
+        }
+    }
+
+    private void updateJoined(
+            List<Member> inGroup,
+            ParameterGroup group,
+            AdamMoments state,
+            Gradients gradients,
+            double scale,
+            double rate) {
+        try (TensorScope scope = new TensorScope();
+                NDArray factor = Scalars.once(scale)) {
             NDArray joined = gradients.join(inGroup.stream().map(Member::name).toList()); // [n]
+            joined.muli(factor);
             NDArray step = scope.adopt(state.take(joined, optimizer.hyper(), updates)); // [n]
             for (Member member : inGroup) {
                 NDArray weight = member.parameter().getArray();
-                NDArray part = Aten.narrow(step, 0, member.start(), member.size());
+                NDArray part = part(step, member);
                 optimizer.apply(weight, part.reshape(weight.getShape()), group, rate);
             }
         }
+    }
+
+    private static NDArray part(NDArray vector, Member member) {
+        return Aten.narrow(vector, 0, member.start(), member.size());
     }
 
     /** Returns how many updates there were. */

@@ -7,12 +7,16 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Parameter;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
+import dev.recurrent.blocks.cuda.CudaDevice;
+import dev.recurrent.blocks.cuda.Kernels;
+import dev.recurrent.blocks.cuda.SumOfSquares;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Collection;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -55,9 +59,21 @@ public final class Gradients implements AutoCloseable {
         return flat.size() == 1 ? flat.get(0).duplicate() : Aten.concat(flat, 0);
     }
 
+    /** Returns a parameter's gradient. */
+    NDArray of(String name) {
+        return gradients.get(name);
+    }
+
     /** Returns the Euclidean norm of all gradients together; NaN or infinite if one of them is. */
     public double norm() {
+        NDArray first = gradients.values().iterator().next();
+        Optional<CudaDevice> device = Kernels.on(first.getDevice());
         try (TensorScope scope = new TensorScope()) {
+            if (device.isPresent()) {
+                List<NDArray> all = List.copyOf(gradients.values());
+                NDArray squares = scope.adopt(SumOfSquares.of(device.get(), manager, all));
+                return Math.sqrt(squares.getFloat());
+            }
             NDList norms = new NDList(gradients.size());
             gradients.values().forEach(gradient -> norms.add(gradient.norm()));
             return scope.adopt(NDArrays.stack(norms).norm()).getFloat();

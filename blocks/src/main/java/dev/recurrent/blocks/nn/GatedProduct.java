@@ -1,0 +1,82 @@
+package dev.recurrent.blocks.nn;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.autograd.Tape;
+import dev.recurrent.blocks.cuda.CudaDevice;
+import dev.recurrent.blocks.cuda.GatedProductOperation;
+import dev.recurrent.blocks.cuda.Kernels;
+import dev.recurrent.blocks.torch.Aten;
+import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.Torch;
+import java.util.Optional;
+
+/**
+ * act(gate) · x, computed in fp32 and rounded to the gate's type, as gated MLPs (arXiv 2002.05202)
+ * and the recurrent block of Griffin (arXiv 2402.19427, section 2.3) have it. On CUDA, {@link
+ * GatedProductOperation} does it in one pass for SiLU and GELU.
+ */
+public final class GatedProduct {
+
+    private GatedProduct() {}
+
+    /**
+     * Gates a tensor.
+     *
+     * @param activation act
+     * @param gate [..., F]
+     * @param x [..., F], of any floating type
+     * @return [..., F], of the gate's type
+     */
+    public static NDArray apply(Activation activation, NDArray gate, NDArray x) {
+        Optional<GatedProductOperation> kernel = kernel(activation, gate, x);
+        return kernel.isPresent()
+                ? Tape.apply(kernel.get(), gate, x)[0]
+                : portable(activation, gate, x);
+    }
+
+    /**
+     * Gates the second half of a tensor's last dimension by its first.
+     *
+     * @param activation act
+     * @param halves [..., 2·F]
+     * @return [..., F], of the same type
+     */
+    public static NDArray ofHalves(Activation activation, NDArray halves) {
+        Optional<GatedProductOperation> kernel = kernel(activation, halves);
+        if (kernel.isPresent()) {
+            return Tape.apply(kernel.get(), halves)[0];
+        }
+        Shape shape = halves.getShape();
+        int last = shape.dimension() - 1;
+        long half = shape.get(last) / 2;
+        return portable(
+                activation,
+                Aten.narrow(halves, last, 0, half),
+                Aten.narrow(halves, last, half, half));
+    }
+
+    private static Optional<GatedProductOperation> kernel(
+            Activation activation, NDArray first, NDArray... others) {
+        Optional<GatedProductOperation.Function> function =
+                switch (activation) {
+                    case SILU -> Optional.of(GatedProductOperation.Function.SILU);
+                    case GELU_TANH -> Optional.of(GatedProductOperation.Function.GELU_TANH);
+                    case RELU, IDENTITY, ELU_PLUS_ONE -> Optional.empty();
+                };
+        if (function.isEmpty()) {
+            return Optional.empty();
+        }
+        Optional<CudaDevice> device = Kernels.taking(first, others);
+        return device.map(found -> new GatedProductOperation(found, function.get()));
+    }
+
+    private static NDArray portable(Activation activation, NDArray gate, NDArray x) {
+        NDArray gated = activation.apply(wide(gate)).mul(wide(x));
+        return Torch.cast(gated, Torch.typeOf(gate)); // [..., F]
+    }
+
+    private static NDArray wide(NDArray array) {
+        return Torch.cast(array, ScalarType.FLOAT32);
+    }
+}
