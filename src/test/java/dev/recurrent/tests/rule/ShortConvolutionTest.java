@@ -178,6 +178,39 @@ class ShortConvolutionTest {
     }
 
     @Test
+    void siluFollows() {
+        NDArray x = Tensors.normal(manager, 1, 2, 6, C);
+        NDArray weight = Tensors.normal(manager, 2, C, 1, 4);
+        Positions positions =
+                Positions.of(manager, 2, 6, new long[] {0, 1, 2, 0, 1, 2, 4, 5, 6, 7, 8, 9});
+        NDArray y = ShortConvolution.apply(x, weight, null, null, positions).values();
+        NDArray active = ShortConvolution.apply(x, weight, null, null, positions, true).values();
+        Tensors.assertClose("silu", active, y.div(y.neg().exp().add(1)), TOLERANCE);
+    }
+
+    /** Masters stay float32 while activations are narrower. */
+    @Test
+    void parametersMayBeWider() {
+        NDArray x = Torch.cast(Tensors.normal(manager, 1, 2, 6, C), ScalarType.BFLOAT16);
+        NDArray weight = Tensors.normal(manager, 2, C, 1, 4);
+        NDArray bias = Tensors.normal(manager, 3, C);
+        NDArray wide = Torch.cast(x, ScalarType.FLOAT32);
+        for (long start : new long[] {0, 3}) {
+            Positions positions = Positions.range(manager, 2, 6, start);
+            NDArray state = start == 0 ? null : Tensors.normal(manager, 4, 2, 3, C);
+            ShortConvolution.Output output =
+                    ShortConvolution.apply(x, weight, bias, state, positions);
+            assertThat(Torch.typeOf(output.state())).isEqualTo(ScalarType.BFLOAT16);
+            Tensors.assertClose(
+                    "values",
+                    Torch.cast(output.values(), ScalarType.FLOAT32),
+                    ShortConvolution.apply(wide, weight, bias, state, positions).values(),
+                    // Weights, sums and values each rounded to bf16's eight bits.
+                    2e-2);
+        }
+    }
+
+    @Test
     void resultsLiveWithTheInput() {
         try (NDManager model = manager.newSubManager();
                 NDManager pass = manager.newSubManager();

@@ -11,9 +11,6 @@ package dev.recurrent.blocks.cuda;
  */
 record TimeCut(int warps, int segments, int length) {
 
-    /** More spend longer on folding each other's sums than they gain. */
-    static final int MOST_WARPS = 8;
-
     /** Tiles below which a segment's second reading of its inputs costs more than it brings. */
     private static final int LEAST_TILES = 4;
 
@@ -21,19 +18,19 @@ record TimeCut(int warps, int segments, int length) {
      * Cuts time.
      *
      * @param tokens T
-     * @param steps tokens a warp takes at a time
+     * @param tile what a block takes at a time, at most
      * @param blocks for one segment of all rows and channels
      * @param multiprocessors of the device
      * @return warps enough for a row's tokens, segments enough for the device
      */
-    static TimeCut of(int tokens, int steps, long blocks, int multiprocessors) {
-        int warps = Math.min(MOST_WARPS, ceilDiv(tokens, steps));
-        int tile = warps * steps;
+    static TimeCut of(int tokens, ScanTile tile, long blocks, int multiprocessors) {
+        int warps = Math.min(tile.warps(), ceilDiv(tokens, tile.steps()));
+        int size = warps * tile.steps();
         // One block a multiprocessor has enough loads in flight; fewer than half of that pays for
         // reading twice.
         int wanted = (int) Math.min(tokens, multiprocessors / Math.max(1, blocks));
-        int segments = Math.max(1, Math.min(wanted, tokens / (LEAST_TILES * tile)));
-        int length = ceilDiv(ceilDiv(tokens, segments), tile) * tile;
+        int segments = Math.max(1, Math.min(wanted, tokens / (LEAST_TILES * size)));
+        int length = ceilDiv(ceilDiv(tokens, segments), size) * size;
         return new TimeCut(warps, ceilDiv(tokens, length), length);
     }
 

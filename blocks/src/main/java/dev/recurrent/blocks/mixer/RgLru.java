@@ -9,7 +9,7 @@ import ai.djl.training.initializer.Initializer;
 import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.nn.Initialization;
 import dev.recurrent.blocks.nn.Projection;
-import dev.recurrent.blocks.rule.LinearRecurrence;
+import dev.recurrent.blocks.rule.GatedLinearRecurrence;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.rule.ShortConvolution;
 import dev.recurrent.blocks.torch.Aten;
@@ -83,7 +83,7 @@ public final class RgLru extends SequenceMixer {
                         value(store, convolutionBias, x, training),
                         before == null ? null : before.convolution(),
                         positions);
-        LinearRecurrence.Output h =
+        GatedLinearRecurrence.Output h =
                 unit.forward(
                         store,
                         Tape.join(convolved.values()),

@@ -6,11 +6,11 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernels;
-import dev.recurrent.blocks.cuda.LinearRecurrenceKernel;
+import dev.recurrent.blocks.cuda.LinearRecurrenceOperation;
 import dev.recurrent.blocks.torch.Aten;
-import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
@@ -20,8 +20,8 @@ import java.util.Optional;
  * The diagonal linear recurrence h_t = a_t · h_{t−1} + x_t of every channel on its own (arXiv
  * 2402.19427, equation 4), in fp32.
  *
- * <p>On CUDA tensors that autograd does not record, {@link LinearRecurrenceKernel} does it in one
- * pass over memory. Elsewhere time is cut into blocks of {@value #RADIX}. All blocks walk their
+ * <p>On CUDA tensors {@link LinearRecurrenceOperation} does it in one pass over memory, and its
+ * gradients in another. Elsewhere time is cut into blocks of {@value #RADIX}. All blocks walk their
  * steps at once, first without knowing what enters them: what leaves a block is then its own
  * contribution plus the product of its decays times what entered, a recurrence over blocks that is
  * solved the same way. With the entering values known, all blocks walk again. There is no division
@@ -53,26 +53,21 @@ public final class LinearRecurrence {
      */
     public static Output apply(NDArray x, NDArray decay, NDArray state, Positions positions) {
         check(x, decay, state, positions);
-        Optional<CudaDevice> device = Kernels.on(x.getDevice());
         // A single step is two operators, which start no slower than the kernel.
-        if (device.isPresent()
-                && positions.length() > 1
-                && !GradientMode.records(x, decay, state)) {
-            return fused(device.get(), x, decay, state, positions);
-        }
-        return portable(x, decay, state, positions);
+        Optional<CudaDevice> device =
+                positions.length() > 1 ? Kernels.taking(x, decay, state) : Optional.empty();
+        return device.isPresent()
+                ? fused(device.get(), x, decay, state, positions)
+                : portable(x, decay, state, positions);
     }
 
     private static Output fused(
             CudaDevice device, NDArray x, NDArray decay, NDArray state, Positions positions) {
-        LinearRecurrenceKernel.Output output =
-                LinearRecurrenceKernel.apply(
-                        device,
-                        x,
-                        decay,
-                        positions.startsFresh() ? null : state,
-                        positions.isPlain() ? null : positions.array());
-        return new Output(output.values(), output.state());
+        NDArray marks = positions.isPlain() ? null : positions.array();
+        NDArray entering = positions.startsFresh() ? null : state;
+        NDArray[] outputs =
+                Tape.apply(new LinearRecurrenceOperation(device, marks), x, decay, entering);
+        return new Output(outputs[0], outputs[1]);
     }
 
     private static Output portable(NDArray x, NDArray decay, NDArray state, Positions positions) {

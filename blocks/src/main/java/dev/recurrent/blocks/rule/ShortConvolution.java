@@ -5,13 +5,23 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.autograd.Tape;
+import dev.recurrent.blocks.cuda.ConvolutionHeads;
+import dev.recurrent.blocks.cuda.CudaDevice;
+import dev.recurrent.blocks.cuda.Kernels;
+import dev.recurrent.blocks.cuda.ShortConvolutionOperation;
+import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Torch;
+import java.util.Optional;
 
 /**
  * The depthwise causal convolution over a few tokens that recurrent mixers put before their
  * recurrence: y_t = b + Σ_j w_{W−1−j} · x_{t−j}, each channel on its own (arXiv 2402.19427, section
- * 2.4; {@code fla.modules.ShortConvolution}, {@code causal_conv1d}). No activation.
+ * 2.4; {@code fla.modules.ShortConvolution}, {@code causal_conv1d}).
+ *
+ * <p>On CUDA tensors {@link ShortConvolutionOperation} does it in one pass over memory, SiLU
+ * included, and its gradients in another.
  */
 public final class ShortConvolution {
 
@@ -45,27 +55,77 @@ public final class ShortConvolution {
      * @param bias [C]; null for none
      * @param state of the tokens before, as returned by an earlier call; null for none
      * @param positions [B, T], compact
-     * @return the values, unspecified at padding, and the new state, in x's manager
+     * @return the values, unspecified at padding, and the new state, of x's type and in its manager
      * @throws IllegalArgumentException if the shapes do not fit together
      */
     public static Output apply(
             NDArray x, NDArray weight, NDArray bias, NDArray state, Positions positions) {
+        return apply(x, weight, bias, state, positions, false);
+    }
+
+    /**
+     * As {@link #apply(NDArray, NDArray, NDArray, NDArray, Positions)}, through SiLU if wanted.
+     *
+     * @param silu whether y·σ(y) is returned in y's place
+     */
+    public static Output apply(
+            NDArray x,
+            NDArray weight,
+            NDArray bias,
+            NDArray state,
+            Positions positions,
+            boolean silu) {
         check(x, weight, bias, state, positions);
         NDArray before = positions.startsFresh() ? null : state;
+        Optional<CudaDevice> device = Kernels.taking(x, weight, bias, before);
+        if (device.isPresent()) {
+            NDArray[] outputs =
+                    Tape.apply(
+                            operation(device.get(), silu, null, positions),
+                            x,
+                            weight,
+                            bias,
+                            before);
+            ScalarType type = Torch.typeOf(x);
+            return new Output(Torch.cast(outputs[0], type), Torch.cast(outputs[1], type));
+        }
+        Output output = portable(x, weight, bias, before, positions);
+        return silu ? new Output(Aten.silu(output.values()), output.state()) : output;
+    }
+
+    /** The kernels' form, of all inputs but the tensors that are convolved. */
+    static ShortConvolutionOperation operation(
+            CudaDevice device, boolean silu, ConvolutionHeads heads, Positions positions) {
+        boolean plain = positions.isPlain();
+        return new ShortConvolutionOperation(
+                device,
+                silu,
+                heads,
+                plain ? null : positions.array(),
+                plain ? null : positions.realLengths());
+    }
+
+    private static Output portable(
+            NDArray x, NDArray weight, NDArray bias, NDArray before, Positions positions) {
+        NDManager manager = x.getManager();
+        ScalarType type = Torch.typeOf(x);
+        NDArray w = Torch.cast(manager, weight, type);
+        NDArray b = bias == null ? null : Torch.cast(manager, bias, type);
+        NDArray first = before == null ? null : Torch.cast(manager, before, type);
         if (!positions.isPlain()) {
-            return masked(x, weight, bias, before, positions);
+            return masked(x, w, b, first, positions);
         }
         long length = x.getShape().get(1);
         int memory = taps(weight) - 1;
         if (length == 1) {
-            return step(join(before, x, memory), weight, bias);
+            return step(join(first, x, memory), w, b);
         }
-        if (before == null && length >= memory) {
-            NDArray padded = convolve(x, weight, bias, memory); // [B, T + W − 1, C]
+        if (first == null && length >= memory) {
+            NDArray padded = convolve(x, w, b, memory); // [B, T + W − 1, C]
             return new Output(TimeAxis.narrow(padded, 0, length), copyOfLast(x, memory));
         }
-        NDArray inputs = join(before, x, memory); // [B, W − 1 + T, C]
-        return new Output(convolve(inputs, weight, bias, 0), copyOfLast(inputs, memory));
+        NDArray inputs = join(first, x, memory); // [B, W − 1 + T, C]
+        return new Output(convolve(inputs, w, b, 0), copyOfLast(inputs, memory));
     }
 
     /** One token: a product and a sum over the taps. */
@@ -85,15 +145,13 @@ public final class ShortConvolution {
     private static NDArray convolve(NDArray inputs, NDArray weight, NDArray bias, int padding) {
         NDManager manager = inputs.getManager();
         NDArray image = inputs.expandDims(1).transpose(0, 3, 1, 2); // [B, C, 1, T]
-        ScalarType type = Torch.typeOf(inputs);
-        NDArray taps = Torch.cast(manager, weight, type);
-        NDArray kernel = Torch.call(manager, "aten::unsqueeze", taps, 2); // [C, 1, 1, W]
+        NDArray kernel = Torch.call(manager, "aten::unsqueeze", weight, 2); // [C, 1, 1, W]
         NDArray values =
                 image.getNDArrayInternal()
                         .convolution(
                                 image,
                                 kernel,
-                                bias == null ? null : Torch.cast(manager, bias, type),
+                                bias,
                                 new Shape(1, 1),
                                 new Shape(0, padding),
                                 new Shape(1, 1),
@@ -191,8 +249,7 @@ public final class ShortConvolution {
         return Math.toIntExact(weight.getShape().get(2));
     }
 
-    private static void check(
-            NDArray x, NDArray weight, NDArray bias, NDArray state, Positions positions) {
+    static void check(NDArray x, NDArray weight, NDArray bias, NDArray state, Positions positions) {
         Shape input = x.getShape();
         if (input.dimension() != 3
                 || input.get(0) != positions.batch()

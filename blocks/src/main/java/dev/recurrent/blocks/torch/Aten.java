@@ -56,6 +56,25 @@ public final class Aten {
     }
 
     /**
+     * x·W for each of several matrices, multiplied in the thread's {@link MatrixPrecision}.
+     *
+     * @param x [N, rows, in]
+     * @param weight W [N, in, out]
+     * @return [N, rows, out], of the type that is multiplied in
+     */
+    public static NDArray product(NDArray x, NDArray weight) {
+        NDManager manager = x.getManager();
+        ScalarType wanted = MatrixPrecision.current().type();
+        ScalarType type = wanted == null ? Torch.typeOf(x) : wanted;
+        // bmm(Tensor self, Tensor mat2)
+        return Torch.call(
+                manager,
+                "aten::bmm",
+                Torch.cast(manager, x, type),
+                Torch.cast(manager, weight, type));
+    }
+
+    /**
      * Sets each element to zero with probability {@code rate} and divides the others by 1 − rate.
      *
      * @param x any tensor

@@ -247,6 +247,23 @@ public final class Torch {
     }
 
     /**
+     * Returns how many elements apart neighbours along each axis lie.
+     *
+     * @param array a dense tensor
+     * @return one for each axis; of no meaning where the size is 1
+     * @throws TorchException if libtorch refuses the call
+     */
+    public static long[] strides(NDArray array) {
+        int dimensions = array.getShape().dimension();
+        if (dimensions == 0) {
+            return new long[0];
+        }
+        long[] pointer = new long[1];
+        check(LibTorch.aoti_torch_get_strides(handle(array), pointer), "aoti_torch_get_strides");
+        return new Pointer(pointer[0]).getLongArray(0, dimensions);
+    }
+
+    /**
      * Returns whether the elements lie row by row in memory, without gaps.
      *
      * @param array a dense tensor

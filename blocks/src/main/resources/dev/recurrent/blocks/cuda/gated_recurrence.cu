@@ -259,9 +259,9 @@ struct Backward {
     }
 };
 
-// Adds what the warps of a block have, in their order, into `sum` of the block's first warp.
-__device__ __forceinline__ void addWarps(State& sum) {
-    __shared__ State parts[MOST_WARPS][LANES];
+// Adds what the teams of a block have, in their order, into `sum` of the first.
+__device__ __forceinline__ void addTeams(State& sum) {
+    __shared__ State parts[MOST_TEAMS][LANES];
     parts[threadIdx.y][threadIdx.x] = sum;
     __syncthreads();
     if (threadIdx.y == 0) {
@@ -276,7 +276,7 @@ __device__ __forceinline__ void addWarps(State& sum) {
 }
 
 // Grid and block of all: those of Walk.
-extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) scan(
+extern "C" __global__ void __launch_bounds__(LANES * MOST_TEAMS) scan(
         const U_TYPE* __restrict__ u,
         const G_TYPE* __restrict__ inputGates,
         const G_TYPE* __restrict__ recurrentGates,
@@ -306,7 +306,7 @@ extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) scan(
     scanSegment(task, walk, entering, leaving);
 }
 
-extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) summarize(
+extern "C" __global__ void __launch_bounds__(LANES * MOST_TEAMS) summarize(
         const U_TYPE* __restrict__ u,
         const G_TYPE* __restrict__ inputGates,
         const G_TYPE* __restrict__ recurrentGates,
@@ -337,7 +337,7 @@ extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) summarize(
 
 // Leaves in `sums` [B * segments, 3, E] the gradients of the input gate's bias, the recurrent
 // gate's and lambda, to be added over rows and segments.
-extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) scan_back(
+extern "C" __global__ void __launch_bounds__(LANES * MOST_TEAMS) scan_back(
         const U_TYPE* __restrict__ u,
         const G_TYPE* __restrict__ inputGates,
         const G_TYPE* __restrict__ recurrentGates,
@@ -378,9 +378,9 @@ extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) scan_back(
             fresh != 0};
     task.inputBias = task.recurrentBias = task.rate = State::all(0);
     scanSegment(task, walk, entering, leaving);
-    addWarps(task.inputBias);
-    addWarps(task.recurrentBias);
-    addWarps(task.rate);
+    addTeams(task.inputBias);
+    addTeams(task.recurrentBias);
+    addTeams(task.rate);
     if (walk.speaks()) {
 #pragma unroll
         for (int c = 0; c < CHANNELS; ++c) {
@@ -393,7 +393,7 @@ extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) scan_back(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) summarize_back(
+extern "C" __global__ void __launch_bounds__(LANES * MOST_TEAMS) summarize_back(
         const G_TYPE* __restrict__ recurrentGates,
         const P_TYPE* __restrict__ inputBiases,
         const P_TYPE* __restrict__ recurrentBiases,

@@ -151,7 +151,7 @@ struct Backward {
 };
 
 // Grid and block of all: those of Walk.
-extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) scan(
+extern "C" __global__ void __launch_bounds__(LANES * MOST_TEAMS) scan(
         const X_TYPE* __restrict__ x,
         const A_TYPE* __restrict__ decay,
         const long long* __restrict__ positions,
@@ -166,7 +166,7 @@ extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) scan(
     scanSegment(task, walk, entering, leaving);
 }
 
-extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) summarize(
+extern "C" __global__ void __launch_bounds__(LANES * MOST_TEAMS) summarize(
         const X_TYPE* __restrict__ x,
         const A_TYPE* __restrict__ decay,
         const long long* __restrict__ positions,
@@ -180,7 +180,7 @@ extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) summarize(
     summarizeSegment(task, walk, factors, terms);
 }
 
-extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) scan_back(
+extern "C" __global__ void __launch_bounds__(LANES * MOST_TEAMS) scan_back(
         const A_TYPE* __restrict__ decay,
         const float* __restrict__ values,
         const float* __restrict__ gradient,
@@ -201,7 +201,7 @@ extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) scan_back(
     scanSegment(task, walk, entering, leaving);
 }
 
-extern "C" __global__ void __launch_bounds__(LANES * MOST_WARPS) summarize_back(
+extern "C" __global__ void __launch_bounds__(LANES * MOST_TEAMS) summarize_back(
         const A_TYPE* __restrict__ decay,
         const float* __restrict__ gradient,
         const long long* __restrict__ positions,

@@ -1,18 +1,16 @@
 // Scans over time of affine maps, h -> factor * h + term, of [B, T, E], each channel on its own, in
 // fp32, forwards or backwards in time.
 //
-// A block owns 32 * CHANNELS channels of one row, CHANNELS neighbours a lane, and walks its segment
-// of time in tiles. A tile is cut over the block's warps: each keeps its STEPS tokens in registers,
-// reads those of the next tile meanwhile, and tells the others through shared memory which map its
-// tokens make up; folding what the warps before it told gives the state that it really starts
-// from. Where rows and channels alone leave multiprocessors idle, a row has several segments: first
+// A block owns LANES * CHANNELS channels of one row, CHANNELS neighbours a lane, and walks its
+// segment of time in tiles. A tile is cut over the block's teams of LANES threads: each keeps its
+// STEPS tokens in registers, reads those of the next tile meanwhile, and tells the others through
+// shared memory which map its tokens make up; folding what the teams before it told gives the state
+// that it really starts from. Where rows and channels alone leave multiprocessors idle, a row has several segments: first
 // `summarize` finds which map each is, then `carry` what enters each. Every order is fixed, so
 // equal inputs give equal bits.
 //
-// Constants: STEPS (at most 32), CHANNELS (a divisor of E), MOST_WARPS (of a block), POSITIONS (1
-// if documents start or padding stands inside rows).
-
-constexpr int LANES = 32;
+// Constants: LANES (32 or 16), CHANNELS (a divisor of E), STEPS (at most LANES), MOST_TEAMS (of a
+// block), POSITIONS (1 if documents start or padding stands inside rows).
 
 // A lane's channels.
 struct State {
@@ -61,7 +59,7 @@ struct alignas(8 * CHANNELS) Map {
 };
 
 // Where a block and its thread stand, and the order in which they go through time. Grid: rows *
-// groups of channels, segments. Block: 32, warps.
+// groups of channels, segments. Block: LANES, teams.
 template <bool BACKWARDS>
 struct Walk {
     int length;
@@ -144,7 +142,7 @@ struct Line {
     }
 };
 
-// A lane's position of a warp's tokens, as it lies in memory.
+// A lane's position of a team's tokens, as it lies in memory.
 struct RawMarks {
 #if POSITIONS
     long long position;
@@ -160,7 +158,7 @@ struct RawMarks {
     }
 };
 
-// What stands where among a warp's tokens.
+// What stands where among a team's tokens.
 struct Marks {
     int count;  // of tokens
     unsigned int padding = 0;  // a bit for each
@@ -172,8 +170,10 @@ struct Marks {
             const Walk<BACKWARDS>& walk, const RawMarks& raw, int first, bool fresh)
             : count(walk.steps - first) {
 #if POSITIONS
-        padding = __ballot_sync(0xffffffffu, raw.position < 0);
-        starts = __ballot_sync(0xffffffffu, raw.position == 0);
+        // A warp may be two teams.
+        const int shift = LANES * threadIdx.y % 32;
+        padding = __ballot_sync(0xffffffffu, raw.position < 0) >> shift;
+        starts = __ballot_sync(0xffffffffu, raw.position == 0) >> shift;
 #else
         const int beginning = BACKWARDS ? walk.steps - 1 - first : -first;
         const bool here = fresh && walk.begin == 0 && beginning >= 0 && beginning < STEPS;
@@ -202,36 +202,36 @@ struct NoMarks {
     __device__ __forceinline__ static constexpr bool start(int) { return false; }
 };
 
-// Walks a segment. A task has a `Raw`, a warp's tokens as they lie in memory, which it can `fetch`;
+// Walks a segment. A task has a `Raw`, a team's tokens as they lie in memory, which it can `fetch`;
 // it tells which `map` they are, and can `finish` them once the state that enters them is known,
 // both for tokens with marks and for those without, which most are.
 // `h` is what enters the segment, and becomes what leaves it; the result is the segment's factor.
 template <bool SUMMING, typename Task, bool BACKWARDS>
 __device__ __forceinline__ State follow(Task& task, const Walk<BACKWARDS>& walk, State& h) {
-    // Two of each, since a fast warp is already in the next tile while a slow one still reads.
-    __shared__ Map told[2][MOST_WARPS][LANES];
+    // Two of each, since a fast team is already in the next tile while a slow one still reads.
+    __shared__ Map told[2][MOST_TEAMS][LANES];
     const int lane = threadIdx.x;
-    const int warp = threadIdx.y;
-    const int warps = blockDim.y;
-    const int tileSteps = warps * STEPS;
+    const int team = threadIdx.y;
+    const int teams = blockDim.y;
+    const int tileSteps = teams * STEPS;
     State total = State::all(1);
     int buffer = 0;
     typename Task::Raw next;
-    task.fetch(next, walk, warp * STEPS);
+    task.fetch(next, walk, team * STEPS);
     for (int tile = 0; tile < walk.steps; tile += tileSteps) {
-        const int first = tile + warp * STEPS;
+        const int first = tile + team * STEPS;
         const typename Task::Raw raw = next;
         if (tile + tileSteps < walk.steps) {
             task.fetch(next, walk, first + tileSteps);
         }
         const Marks marks(walk, raw.marks, first, task.fresh);
         const bool plain = marks.plain();
-        told[buffer][warp][lane] = plain ? task.map(raw, NoMarks()) : task.map(raw, marks);
+        told[buffer][team][lane] = plain ? task.map(raw, NoMarks()) : task.map(raw, marks);
         __syncthreads();
         State mine = h;
-        for (int other = 0; other < warps; ++other) {
+        for (int other = 0; other < teams; ++other) {
             const Map map = told[buffer][other][lane];
-            if (other == warp) {
+            if (other == team) {
                 mine = h;
             }
             map.apply(h);

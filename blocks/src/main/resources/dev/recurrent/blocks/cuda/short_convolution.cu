@@ -90,7 +90,7 @@ struct Place {
 struct Raw {
     Pack<X_TYPE, VECTOR> x[STEPS][ITEMS];
 #if POSITIONS
-    long long position[STEPS];
+    int position[STEPS];
 #endif
 
     __device__ __forceinline__ void fetch(
@@ -103,7 +103,8 @@ struct Raw {
                 x[i][item] = read<VECTOR>(from + place.input(known, item));
             }
 #if POSITIONS
-            position[i] = positions[place.token(known)];
+            // A row is not as long as 2^31 tokens: half of the number is enough.
+            position[i] = *(const int*)(positions + place.token(known));
 #endif
         }
     }

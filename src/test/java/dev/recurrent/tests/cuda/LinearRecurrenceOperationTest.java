@@ -9,16 +9,16 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.training.GradientCollector;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernels;
-import dev.recurrent.blocks.cuda.LinearRecurrenceKernel;
+import dev.recurrent.blocks.cuda.LinearRecurrenceOperation;
 import dev.recurrent.blocks.rule.LinearRecurrence;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Torch;
+import dev.recurrent.tests.support.Gradients;
 import dev.recurrent.tests.support.ScanOracle;
 import dev.recurrent.tests.support.Tensors;
 import java.util.ArrayList;
@@ -27,6 +27,7 @@ import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -35,9 +36,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** The kernel against the recurrence in float64 and against the portable form. */
+/** The kernels against the recurrence in float64 and against the portable form. */
 @Tag("cuda")
-class LinearRecurrenceKernelTest {
+class LinearRecurrenceOperationTest {
 
     /**
      * fp32 rounding along paths that decays shorten to some hundreds of steps. It holds for bf16
@@ -120,11 +121,10 @@ class LinearRecurrenceKernelTest {
         NDArray x = Tensors.normal(manager, 1, B, 1, 70);
         NDArray decay = Aten.sigmoid(Tensors.normal(manager, 2, B, 1, 70));
         NDArray state = Tensors.normal(manager, 3, B, 70);
-        LinearRecurrenceKernel.Output step =
-                LinearRecurrenceKernel.apply(device, x, decay, state, null);
+        NDArray[] step = new LinearRecurrenceOperation(device, null).forward(x, decay, state);
         NDArray expected = decay.squeeze(1).mul(state).add(x.squeeze(1));
-        close("h", step.values().squeeze(1), expected);
-        assertSame("state", step.state(), step.values());
+        close("h", step[0].squeeze(1), expected);
+        assertSame("state", step[1], step[0]);
     }
 
     @Test
@@ -219,7 +219,8 @@ class LinearRecurrenceKernelTest {
         NDArray decay = Aten.sigmoid(Tensors.normal(manager, 2, B, 100, 10));
         Positions positions = Positions.range(manager, B, 100, 0);
         float[] kernel =
-                LinearRecurrenceKernel.apply(device, x, decay, null, null).values().toFloatArray();
+                new LinearRecurrenceOperation(device, null)
+                        .forward(x, decay, null)[0].toFloatArray();
         float[] blocks = portable(x, decay, null, positions).values().toFloatArray();
         // Rounded in another order, so the bits tell which form ran.
         assertThat(kernel).isNotEqualTo(blocks);
@@ -236,34 +237,69 @@ class LinearRecurrenceKernelTest {
                 });
     }
 
-    @Test
-    void trainingGradientsAreThoseOfTheRecurrence() {
-        int length = 150;
-        int width = 5;
-        Positions positions = documents(length);
-        NDArray x = Tensors.normal(manager, 1, B, length, width);
-        NDArray decay = Aten.sigmoid(Tensors.normal(manager, 2, B, length, width));
-        NDArray state = Tensors.normal(manager, 3, B, width);
-        NDArray dy =
-                Tensors.normal(manager, 4, B, length, width).mul(positions.real().expandDims(2));
+    /** As {@link #followsTheRecurrence}, by autograd alone and on a tape, which takes kernels. */
+    @ParameterizedTest
+    @CsvSource({
+        "1, 5",
+        "2, 64",
+        "7, 3",
+        "9, 66",
+        "64, 31",
+        "129, 2",
+        "150, 130",
+        "1023, 34",
+        "4097, 6",
+        "20001, 4"
+    })
+    void gradientsAreThoseOfTheRecurrence(int length, int width) {
+        for (ScalarType type : new ScalarType[] {ScalarType.FLOAT32, ScalarType.BFLOAT16}) {
+            checkGradients(documents(length), width, type, true);
+            checkGradients(Positions.range(manager, B, length, 3), width, type, true);
+            checkGradients(Positions.range(manager, B, length, 0), width, type, true);
+        }
+        checkGradients(documents(length), width, ScalarType.FLOAT32, false);
+    }
+
+    private void checkGradients(Positions positions, int width, ScalarType type, boolean taped) {
+        long length = positions.length();
+        NDArray[] inputs = {
+            Torch.cast(Tensors.normal(manager, 1, B, length, width), type),
+            Torch.cast(Aten.sigmoid(Tensors.normal(manager, 2, B, length, width)), type),
+            Tensors.normal(manager, 3, B, width)
+        };
+        NDArray[] weights = {
+            Tensors.normal(manager, 4, B, length, width).mul(positions.real().expandDims(2)),
+            Tensors.normal(manager, 5, B, width)
+        };
         double[][] expected =
                 ScanOracle.recurrenceGradients(
-                        ScanOracle.doubles(x),
-                        ScanOracle.doubles(decay),
-                        ScanOracle.doubles(state),
+                        ScanOracle.doubles(Torch.cast(inputs[0], ScalarType.FLOAT32)),
+                        ScanOracle.doubles(Torch.cast(inputs[1], ScalarType.FLOAT32)),
+                        ScanOracle.doubles(inputs[2]),
                         positions.array().toLongArray(),
                         B,
-                        ScanOracle.doubles(dy),
-                        new double[B * width]);
-        List<NDArray> inputs = List.of(x, decay, state);
-        inputs.forEach(input -> input.setRequiresGradient(true));
-        try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
-            NDArray values = LinearRecurrence.apply(x, decay, state, positions).values();
-            collector.backward(values.mul(dy).sum());
-        }
-        for (int i = 0; i < inputs.size(); i++) {
-            NDArray wanted = ScanOracle.tensor(manager, expected[i], inputs.get(i).getShape());
-            close("gradient " + i, inputs.get(i).getGradient(), wanted);
+                        ScanOracle.doubles(weights[0]),
+                        ScanOracle.doubles(weights[1]));
+        UnaryOperator<NDArray[]> rule =
+                arrays -> {
+                    LinearRecurrence.Output output =
+                            LinearRecurrence.apply(arrays[0], arrays[1], arrays[2], positions);
+                    return new NDArray[] {output.values(), output.state()};
+                };
+        poison(inputs[0].getShape());
+        Gradients actual =
+                taped
+                        ? Gradients.taped(rule, weights, inputs)
+                        : Gradients.recorded(rule, weights, inputs);
+        // Gradients of bf16 inputs are rounded to bf16.
+        double tolerance = type == ScalarType.FLOAT32 ? TOLERANCE : 4e-3;
+        for (int i = 0; i < inputs.length; i++) {
+            if (i == 2 && positions.startsFresh()) {
+                assertThat(actual.inputs()[i]).isNull();
+                continue;
+            }
+            NDArray wanted = ScanOracle.tensor(manager, expected[i], inputs[i].getShape());
+            Tensors.assertClose("gradient " + i, actual.inputs()[i], wanted, tolerance);
         }
     }
 

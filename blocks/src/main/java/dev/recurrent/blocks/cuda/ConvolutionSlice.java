@@ -1,0 +1,75 @@
+package dev.recurrent.blocks.cuda;
+
+import ai.djl.ndarray.NDArray;
+
+/**
+ * Channels that one launch of a short convolution takes ({@code short_convolution.cu}).
+ *
+ * @param first the first of them
+ * @param span how many
+ * @param partWidth how many make up one result
+ * @param groupWidth how many a warp takes: a head where heads are normalised
+ * @param normalized whether heads are divided by their length
+ * @param vector neighbours a lane takes at once
+ * @param items how often a lane takes them
+ */
+record ConvolutionSlice(
+        long first,
+        long span,
+        long partWidth,
+        long groupWidth,
+        boolean normalized,
+        int vector,
+        int items) {
+
+    private static final int LANES = 32;
+
+    /** Elements that a lane takes at once. */
+    private static final int MOST_NEIGHBOURS = 4;
+
+    /** What the registers of a thread hold. */
+    private static final int MOST_OWN = 16;
+
+    /** Channels that make up one result. */
+    static ConvolutionSlice plain(long first, long span, long stride, NDArray... arrays) {
+        int vector = neighbours(first, span, stride, MOST_NEIGHBOURS, arrays);
+        return new ConvolutionSlice(first, span, span, (long) vector * LANES, false, vector, 1);
+    }
+
+    /** The channels of queries and keys, from the first on. */
+    static ConvolutionSlice heads(ConvolutionHeads heads, long stride, NDArray... arrays) {
+        long size = heads.keyDim();
+        long width = heads.heads() * size;
+        int most = MOST_NEIGHBOURS;
+        // No lane stays idle where less each goes round.
+        while (most > 1 && (long) most * LANES > size) {
+            most /= 2;
+        }
+        int vector = neighbours(0, size, stride, most, arrays);
+        int items = Math.toIntExact((size + (long) vector * LANES - 1) / ((long) vector * LANES));
+        return new ConvolutionSlice(0, 2 * width, width, size, true, vector, items);
+    }
+
+    /**
+     * Returns whether a warp's registers hold a head.
+     *
+     * @param size of the head
+     * @return whether {@link #heads} can be launched whatever the alignment
+     */
+    static boolean holds(long size) {
+        return size <= (long) MOST_OWN * LANES;
+    }
+
+    private static int neighbours(long first, long size, long stride, int most, NDArray... arrays) {
+        int count = Operand.neighbours(most, size, arrays);
+        while (first % count != 0 || stride % count != 0) {
+            count /= 2;
+        }
+        return count;
+    }
+
+    /** Groups of channels, a warp each. */
+    long groups() {
+        return (span + groupWidth - 1) / groupWidth;
+    }
+}
