@@ -1,0 +1,310 @@
+// Products of matrices whose tiles lie in shared memory or in registers, by one warp at a time.
+// After tensor_core.cuh.
+//
+// A product is c[i][j] += sum over d of a[i][d] b[j][d]: what both operands are summed over is their
+// depth. A warp's unit is 16 rows of a, 16 rows of b and a depth of 16: an Operand each, and two
+// accumulators of 16x8. An operand comes from shared memory as it lies there or transposed, or from
+// the accumulators of an earlier product (as either operand of the next), so AB, ABt, AtB and AtBt
+// are all at hand.
+//
+// bf16 operands are multiplied as they are. fp32 operands are split into a tf32 and what is left of
+// them, another tf32; three products of those leave an error of about 1e-6.
+
+constexpr int LANE_COUNT = 32;
+
+__device__ __forceinline__ int laneIndex() { return (threadIdx.x + threadIdx.y * blockDim.x) % 32; }
+
+// 16 rows times N blocks of 8 columns of sums, spread over a warp. Element e of block n stands at
+// row(e), column(n, e); elements 0, 1 and 2, 3 are neighbours in a row.
+template <int N>
+struct Accumulator {
+    float at[N][4];
+
+    __device__ __forceinline__ static int row(int e) { return laneIndex() / 4 + e / 2 * 8; }
+
+    __device__ __forceinline__ static int column(int n, int e) {
+        return n * 8 + laneIndex() % 4 * 2 + e % 2;
+    }
+
+    __device__ __forceinline__ void clear() {
+#pragma unroll
+        for (int n = 0; n < N; ++n) {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                at[n][e] = 0;
+            }
+        }
+    }
+};
+
+// 16 rows by a depth of 16, spread over a warp.
+template <typename T>
+struct Operand;
+
+template <>
+struct Operand<bfloat16> {
+    unsigned part[4];  // [depth / 8][row / 8]
+
+    // From element [row][depth] of rows that are `stride` elements apart.
+    __device__ __forceinline__ void load(const bfloat16* tile, int stride, int row, int depth) {
+        const int lane = laneIndex();
+        ldmatrix_x4(part, tile + (row + lane % 16) * stride + depth + lane / 16 * 8);
+    }
+
+    // From element [depth][row].
+    __device__ __forceinline__ void loadTransposed(
+            const bfloat16* tile, int stride, int row, int depth) {
+        const int lane = laneIndex();
+        ldmatrix_x4_trans(
+                part,
+                tile + (depth + lane / 16 * 8 + lane % 8) * stride + row + lane / 8 % 2 * 8);
+    }
+
+    // From 16x16 sums: a depth of 8 each.
+    __device__ __forceinline__ void take(const float (&first)[4], const float (&second)[4]) {
+        part[0] = pack_bf16(first[0], first[1]);
+        part[1] = pack_bf16(first[2], first[3]);
+        part[2] = pack_bf16(second[0], second[1]);
+        part[3] = pack_bf16(second[2], second[3]);
+    }
+};
+
+template <>
+struct Operand<float> {
+    float part[4][2];  // [depth / 8][row / 8], neighbours in depth
+
+    __device__ __forceinline__ void load(const float* tile, int stride, int row, int depth) {
+        const int lane = laneIndex();
+#pragma unroll
+        for (int p = 0; p < 4; ++p) {
+            const float* from = tile + (row + p % 2 * 8 + lane / 4) * stride + depth + p / 2 * 8
+                    + lane % 4 * 2;
+            part[p][0] = from[0];
+            part[p][1] = from[1];
+        }
+    }
+
+    __device__ __forceinline__ void loadTransposed(
+            const float* tile, int stride, int row, int depth) {
+        const int lane = laneIndex();
+#pragma unroll
+        for (int p = 0; p < 4; ++p) {
+            const float* from = tile + (depth + p / 2 * 8 + lane % 4 * 2) * stride + row
+                    + p % 2 * 8 + lane / 4;
+            part[p][0] = from[0];
+            part[p][1] = from[stride];
+        }
+    }
+
+    __device__ __forceinline__ void take(const float (&first)[4], const float (&second)[4]) {
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+            part[0][i] = first[i];
+            part[1][i] = first[2 + i];
+            part[2][i] = second[i];
+            part[3][i] = second[2 + i];
+        }
+    }
+};
+
+// c += a bt: 16 rows of a, of b eight rows for each of the two accumulators.
+__device__ __forceinline__ void multiply(
+        float (&first)[4],
+        float (&second)[4],
+        const Operand<bfloat16>& a,
+        const Operand<bfloat16>& b) {
+    const unsigned low[2] = {b.part[0], b.part[2]};
+    const unsigned high[2] = {b.part[1], b.part[3]};
+    mma_bf16(first, a.part, low);
+    mma_bf16(second, a.part, high);
+}
+
+// The part of a value that a product in tf32 sees.
+__device__ __forceinline__ unsigned leading(float value) {
+    return __float_as_uint(value) & 0xffffe000u;
+}
+
+__device__ __forceinline__ unsigned remaining(float value) {
+    return __float_as_uint(value - __uint_as_float(leading(value)));
+}
+
+__device__ __forceinline__ void multiply(
+        float (&first)[4], float (&second)[4], const Operand<float>& a, const Operand<float>& b) {
+    // Neighbours in depth stand where the instruction wants depths d and d + 4: the order of a sum.
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+        const auto& x = a.part[2 * half];
+        const auto& y = a.part[2 * half + 1];
+        const unsigned big[4] = {leading(x[0]), leading(y[0]), leading(x[1]), leading(y[1])};
+        const unsigned small[4] = {
+                remaining(x[0]), remaining(y[0]), remaining(x[1]), remaining(y[1])};
+#pragma unroll
+        for (int n = 0; n < 2; ++n) {
+            const auto& z = b.part[2 * half + n];
+            const unsigned otherBig[2] = {leading(z[0]), leading(z[1])};
+            const unsigned otherSmall[2] = {remaining(z[0]), remaining(z[1])};
+            float(&sums)[4] = n == 0 ? first : second;
+            mma_tf32(sums, small, otherBig);
+            mma_tf32(sums, big, otherSmall);
+            mma_tf32(sums, big, otherBig);
+        }
+    }
+}
+
+// Rows of COLUMNS elements in shared memory, 16 bytes apart from each other, so that what a warp
+// reads of eight rows lies in different banks. COLUMNS is a multiple of 16.
+template <typename T, int COLUMNS>
+struct Tile {
+    static constexpr int VECTOR = 16 / sizeof(T);
+    static constexpr int STRIDE = COLUMNS + VECTOR;
+
+    T* at;
+
+    __host__ __device__ static constexpr int bytes(int rows) { return rows * STRIDE * sizeof(T); }
+
+    __device__ __forceinline__ T* row(int i) const { return at + i * STRIDE; }
+
+    // Rows row .. row + 15 and depth .. depth + 15 of what lies here.
+    __device__ __forceinline__ Operand<T> operand(int row, int depth) const {
+        Operand<T> operand;
+        operand.load(at, STRIDE, row, depth);
+        return operand;
+    }
+
+    // The same of its transpose: the depth runs over the rows that lie here.
+    __device__ __forceinline__ Operand<T> transposed(int row, int depth) const {
+        Operand<T> operand;
+        operand.loadTransposed(at, STRIDE, row, depth);
+        return operand;
+    }
+
+    // Starts to fill ROWS rows with those at `global`, `stride` elements apart; what is beyond
+    // `rows` and `columns` of them becomes zero. ALIGNED says that rows begin at multiples of 16
+    // bytes and that `columns` is a multiple of VECTOR: else elements are copied one by one, at
+    // once. `thread` counts the THREADS that share the work.
+    template <int ROWS, int THREADS, bool ALIGNED>
+    __device__ __forceinline__ void fetch(
+            const T* global, long long stride, int rows, int columns, int thread) const {
+        if (ALIGNED) {
+            constexpr int VECTORS = COLUMNS / VECTOR;
+#pragma unroll
+            for (int i = 0; i < ROWS * VECTORS; i += THREADS) {
+                const int index = i + thread;
+                const int row = index / VECTORS;
+                const int column = index % VECTORS * VECTOR;
+                if (ROWS * VECTORS % THREADS == 0 || index < ROWS * VECTORS) {
+                    const bool inside = row < rows && column < columns;
+                    cp_async16(
+                            at + row * STRIDE + column,
+                            inside ? global + row * stride + column : global,
+                            inside);
+                }
+            }
+        } else {
+            for (int index = thread; index < ROWS * COLUMNS; index += THREADS) {
+                const int row = index / COLUMNS;
+                const int column = index % COLUMNS;
+                const bool inside = row < rows && column < columns;
+                at[row * STRIDE + column] =
+                        inside ? global[row * stride + column] : narrow<T>(0);
+            }
+        }
+    }
+
+    // Writes ROWS rows back, but not what is beyond `rows` and `columns`.
+    template <int ROWS, int THREADS, bool ALIGNED>
+    __device__ __forceinline__ void store(
+            T* global, long long stride, int rows, int columns, int thread) const {
+        constexpr int WIDTH = ALIGNED ? VECTOR : 1;
+        constexpr int PARTS = COLUMNS / WIDTH;
+#pragma unroll 4
+        for (int index = thread; index < ROWS * PARTS; index += THREADS) {
+            const int row = index / PARTS;
+            const int column = index % PARTS * WIDTH;
+            if (row < rows && column < columns) {
+                const T* from = at + row * STRIDE + column;
+                T* to = global + row * stride + column;
+                if (ALIGNED) {
+                    *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(from);
+                } else {
+                    *to = *from;
+                }
+            }
+        }
+    }
+};
+
+// Two neighbours as they lie in memory; the address is a multiple of their size.
+__device__ __forceinline__ void storePair(float* to, float first, float second) {
+    *reinterpret_cast<float2*>(to) = make_float2(first, second);
+}
+
+__device__ __forceinline__ void storePair(bfloat16* to, float first, float second) {
+    *reinterpret_cast<unsigned*>(to) = pack_bf16(first, second);
+}
+
+__device__ __forceinline__ float2 loadPair(const float* from) {
+    return *reinterpret_cast<const float2*>(from);
+}
+
+__device__ __forceinline__ float2 loadPair(const bfloat16* from) {
+    const unsigned pair = *reinterpret_cast<const unsigned*>(from);
+    return make_float2(__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u));
+}
+
+// Writes sums at rows `row` .. and columns `column` .. of rows that are `stride` elements apart.
+template <typename T, int N>
+__device__ __forceinline__ void store(
+        const Accumulator<N>& sums, T* to, long long stride, int row, int column) {
+#pragma unroll
+    for (int n = 0; n < N; ++n) {
+#pragma unroll
+        for (int e = 0; e < 4; e += 2) {
+            storePair(
+                    to + (row + sums.row(e)) * stride + column + sums.column(n, e),
+                    sums.at[n][e],
+                    sums.at[n][e + 1]);
+        }
+    }
+}
+
+// The same, but not beyond `rows` and `columns`; addresses may be any.
+template <typename T, int N>
+__device__ __forceinline__ void store(
+        const Accumulator<N>& sums,
+        T* to,
+        long long stride,
+        int row,
+        int column,
+        int rows,
+        int columns) {
+#pragma unroll
+    for (int n = 0; n < N; ++n) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+            const int i = row + sums.row(e);
+            const int j = column + sums.column(n, e);
+            if (i < rows && j < columns) {
+                to[i * stride + j] = narrow<T>(sums.at[n][e]);
+            }
+        }
+    }
+}
+
+// sums += a bt over DEPTH, for 16 rows of a from `row` and 8N rows of b from `column`, both in
+// shared memory. TRANSPOSED_A and TRANSPOSED_B: the depth runs over the rows of the tile.
+template <int DEPTH, bool TRANSPOSED_A, bool TRANSPOSED_B, int N, typename T, int P, int Q>
+__device__ __forceinline__ void multiply(
+        Accumulator<N>& sums, const Tile<T, P>& a, int row, const Tile<T, Q>& b, int column) {
+    static_assert(N % 2 == 0, "columns come in sixteens");
+#pragma unroll
+    for (int d = 0; d < DEPTH; d += 16) {
+        const Operand<T> left = TRANSPOSED_A ? a.transposed(row, d) : a.operand(row, d);
+#pragma unroll
+        for (int n = 0; n < N; n += 2) {
+            const int at = column + n * 8;
+            const Operand<T> right = TRANSPOSED_B ? b.transposed(at, d) : b.operand(at, d);
+            multiply(sums.at[n], sums.at[n + 1], left, right);
+        }
+    }
+}
