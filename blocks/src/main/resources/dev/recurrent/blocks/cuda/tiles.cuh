@@ -10,8 +10,6 @@
 // bf16 operands are multiplied as they are. fp32 operands are split into a tf32 and what is left of
 // them, another tf32; three products of those leave an error of about 1e-6.
 
-constexpr int LANE_COUNT = 32;
-
 __device__ __forceinline__ int laneIndex() { return (threadIdx.x + threadIdx.y * blockDim.x) % 32; }
 
 // 16 rows times N blocks of 8 columns of sums, spread over a warp. Element e of block n stands at
@@ -67,6 +65,16 @@ struct Operand<bfloat16> {
         part[2] = pack_bf16(second[0], second[1]);
         part[3] = pack_bf16(second[2], second[3]);
     }
+
+    // The way back.
+    __device__ __forceinline__ void give(float (&first)[4], float (&second)[4]) const {
+#pragma unroll
+        for (int p = 0; p < 4; ++p) {
+            float(&sums)[4] = p < 2 ? first : second;
+            sums[p % 2 * 2] = __uint_as_float(part[p] << 16);
+            sums[p % 2 * 2 + 1] = __uint_as_float(part[p] & 0xffff0000u);
+        }
+    }
 };
 
 template <>
@@ -105,6 +113,16 @@ struct Operand<float> {
             part[3][i] = second[2 + i];
         }
     }
+
+    __device__ __forceinline__ void give(float (&first)[4], float (&second)[4]) const {
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+            first[i] = part[0][i];
+            first[2 + i] = part[1][i];
+            second[i] = part[2][i];
+            second[2 + i] = part[3][i];
+        }
+    }
 };
 
 // c += a bt: 16 rows of a, of b eight rows for each of the two accumulators.
@@ -119,9 +137,9 @@ __device__ __forceinline__ void multiply(
     mma_bf16(second, a.part, high);
 }
 
-// The part of a value that a product in tf32 sees.
+// A value rounded to what a product in tf32 sees.
 __device__ __forceinline__ unsigned leading(float value) {
-    return __float_as_uint(value) & 0xffffe000u;
+    return (__float_as_uint(value) + 0x1000u) & 0xffffe000u;
 }
 
 __device__ __forceinline__ unsigned remaining(float value) {
@@ -151,12 +169,12 @@ __device__ __forceinline__ void multiply(
     }
 }
 
-// Rows of COLUMNS elements in shared memory, 16 bytes apart from each other, so that what a warp
-// reads of eight rows lies in different banks. COLUMNS is a multiple of 16.
-template <typename T, int COLUMNS>
+// Rows of Columns elements in shared memory, 16 bytes apart from each other, so that what a warp
+// reads of eight rows lies in different banks. Columns is a multiple of 16.
+template <typename T, int Columns>
 struct Tile {
     static constexpr int VECTOR = 16 / sizeof(T);
-    static constexpr int STRIDE = COLUMNS + VECTOR;
+    static constexpr int STRIDE = Columns + VECTOR;
 
     T* at;
 
@@ -178,21 +196,21 @@ struct Tile {
         return operand;
     }
 
-    // Starts to fill ROWS rows with those at `global`, `stride` elements apart; what is beyond
-    // `rows` and `columns` of them becomes zero. ALIGNED says that rows begin at multiples of 16
+    // Starts to fill Rows rows with those at `global`, `stride` elements apart; what is beyond
+    // `rows` and `columns` of them becomes zero. Vectors says that rows begin at multiples of 16
     // bytes and that `columns` is a multiple of VECTOR: else elements are copied one by one, at
-    // once. `thread` counts the THREADS that share the work.
-    template <int ROWS, int THREADS, bool ALIGNED>
+    // once. `thread` counts the Threads that share the work.
+    template <int Rows, int Threads, bool Vectors>
     __device__ __forceinline__ void fetch(
             const T* global, long long stride, int rows, int columns, int thread) const {
-        if (ALIGNED) {
-            constexpr int VECTORS = COLUMNS / VECTOR;
+        if (Vectors) {
+            constexpr int VECTORS = Columns / VECTOR;
 #pragma unroll
-            for (int i = 0; i < ROWS * VECTORS; i += THREADS) {
+            for (int i = 0; i < Rows * VECTORS; i += Threads) {
                 const int index = i + thread;
                 const int row = index / VECTORS;
                 const int column = index % VECTORS * VECTOR;
-                if (ROWS * VECTORS % THREADS == 0 || index < ROWS * VECTORS) {
+                if (Rows * VECTORS % Threads == 0 || index < Rows * VECTORS) {
                     const bool inside = row < rows && column < columns;
                     cp_async16(
                             at + row * STRIDE + column,
@@ -201,9 +219,9 @@ struct Tile {
                 }
             }
         } else {
-            for (int index = thread; index < ROWS * COLUMNS; index += THREADS) {
-                const int row = index / COLUMNS;
-                const int column = index % COLUMNS;
+            for (int index = thread; index < Rows * Columns; index += Threads) {
+                const int row = index / Columns;
+                const int column = index % Columns;
                 const bool inside = row < rows && column < columns;
                 at[row * STRIDE + column] =
                         inside ? global[row * stride + column] : narrow<T>(0);
@@ -211,20 +229,20 @@ struct Tile {
         }
     }
 
-    // Writes ROWS rows back, but not what is beyond `rows` and `columns`.
-    template <int ROWS, int THREADS, bool ALIGNED>
+    // Writes Width columns of Rows rows back, but not what is beyond `rows` and `columns`.
+    template <int Rows, int Threads, bool Vectors, int Width = Columns>
     __device__ __forceinline__ void store(
             T* global, long long stride, int rows, int columns, int thread) const {
-        constexpr int WIDTH = ALIGNED ? VECTOR : 1;
-        constexpr int PARTS = COLUMNS / WIDTH;
+        constexpr int STEP = Vectors ? VECTOR : 1;
+        constexpr int PARTS = Width / STEP;
 #pragma unroll 4
-        for (int index = thread; index < ROWS * PARTS; index += THREADS) {
+        for (int index = thread; index < Rows * PARTS; index += Threads) {
             const int row = index / PARTS;
-            const int column = index % PARTS * WIDTH;
+            const int column = index % PARTS * STEP;
             if (row < rows && column < columns) {
                 const T* from = at + row * STRIDE + column;
                 T* to = global + row * stride + column;
-                if (ALIGNED) {
+                if (Vectors) {
                     *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(from);
                 } else {
                     *to = *from;
@@ -291,19 +309,19 @@ __device__ __forceinline__ void store(
     }
 }
 
-// sums += a bt over DEPTH, for 16 rows of a from `row` and 8N rows of b from `column`, both in
-// shared memory. TRANSPOSED_A and TRANSPOSED_B: the depth runs over the rows of the tile.
-template <int DEPTH, bool TRANSPOSED_A, bool TRANSPOSED_B, int N, typename T, int P, int Q>
+// sums += a bt over Depth, for 16 rows of a from `row` and 8N rows of b from `column`, both in
+// shared memory. TransposedA and TransposedB: the depth runs over the rows of the tile.
+template <int Depth, bool TransposedA, bool TransposedB, int N, typename T, int P, int Q>
 __device__ __forceinline__ void multiply(
         Accumulator<N>& sums, const Tile<T, P>& a, int row, const Tile<T, Q>& b, int column) {
     static_assert(N % 2 == 0, "columns come in sixteens");
 #pragma unroll
-    for (int d = 0; d < DEPTH; d += 16) {
-        const Operand<T> left = TRANSPOSED_A ? a.transposed(row, d) : a.operand(row, d);
+    for (int d = 0; d < Depth; d += 16) {
+        const Operand<T> left = TransposedA ? a.transposed(row, d) : a.operand(row, d);
 #pragma unroll
         for (int n = 0; n < N; n += 2) {
             const int at = column + n * 8;
-            const Operand<T> right = TRANSPOSED_B ? b.transposed(at, d) : b.operand(at, d);
+            const Operand<T> right = TransposedB ? b.transposed(at, d) : b.operand(at, d);
             multiply(sums.at[n], sums.at[n + 1], left, right);
         }
     }
