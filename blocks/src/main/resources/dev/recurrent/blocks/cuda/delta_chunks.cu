@@ -56,7 +56,7 @@ struct Tokens {
     int documents[C];  // how many began since the chunk's start
 
     __device__ __forceinline__ float decay(int from, int to) const {
-        return !DECAY ? 1 : expf((sums[to] - sums[from]) + (rests[to] - rests[from]));
+        return !DECAY ? 1 : __expf((sums[to] - sums[from]) + (rests[to] - rests[from]));
     }
 };
 
@@ -126,6 +126,44 @@ __device__ __forceinline__ void writeFactors(
     }
 }
 
+// Weighs 16 rows of products of pairs with their decay and a factor for each row: those of tokens i
+// from `first` with j <= i, or j < i if strict.
+__device__ __forceinline__ void weigh(
+        Accumulator<2 * STRIPS>& pairs,
+        const Tokens& tokens,
+        int first,
+        bool strict,
+        const float (&factors)[2]) {
+    const int rows[2] = {first + pairs.row(0), first + pairs.row(2)};
+    const float sums[2] = {tokens.sums[rows[0]], tokens.sums[rows[1]]};
+    const float rests[2] = {tokens.rests[rows[0]], tokens.rests[rows[1]]};
+#pragma unroll
+    for (int n = 0; n < 2 * STRIPS; ++n) {
+        if (n * 8 > first + 8) {
+            continue;
+        }
+        const int column = pairs.column(n, 0);
+        const float2 sum = loadPair(tokens.sums + column);
+        const float2 rest = loadPair(tokens.rests + column);
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+            const int i = rows[e / 2];
+            const int j = column + e % 2;
+            bool sees = j < i || (!strict && j == i);
+#if POSITIONS
+            sees = sees && tokens.documents[i] == tokens.documents[j];
+#endif
+            float weight = factors[e / 2];
+#if DECAY
+            const float high = sums[e / 2] - (e % 2 ? sum.y : sum.x);
+            const float low = rests[e / 2] - (e % 2 ? rest.y : rest.x);
+            weight *= __expf(fminf(high + low, 0));
+#endif
+            pairs.at[n][e] = sees ? pairs.at[n][e] * weight : 0;
+        }
+    }
+}
+
 // Replaces 16 rows and columns of the lower triangle A by (I + A)^-1, a lane for each column.
 __device__ __forceinline__ void invertBlock(const Tile<float, C>& a, int first) {
     const int column = laneIndex() % 16;
@@ -178,10 +216,10 @@ __device__ __forceinline__ void mergeBlocks(const Tile<float, C>& a, int warp) {
                                 product.at[0],
                                 product.at[1],
                                 a.transposed(upper + 16 * j, upper + 16 * m),
-                                a.operand(lower + 16 * d, upper + 16 * m));
+                                a.right(lower + 16 * d, upper + 16 * m));
                     }
                 }
-                Operand<float> right;
+                RightOperand<float> right;
                 right.take(product.at[0], product.at[1]);
                 multiply(
                         inverse.at[0],
@@ -207,12 +245,14 @@ __device__ __forceinline__ void mergeBlocks(const Tile<float, C>& a, int warp) {
 
 // Writes a [C, C] of sums out, zero above its diagonal blocks.
 __device__ __forceinline__ void writeSquare(const Tile<float, C>& from, TYPE* to) {
-    for (int pair = threadIdx.x; pair < C * C / 2; pair += THREADS) {
-        const int row = pair / (C / 2);
-        const int column = pair % (C / 2) * 2;
-        const float2 values = column / 16 > row / 16 ? make_float2(0, 0)
-                                                     : loadPair(from.row(row) + column);
-        storePair(to + row * C + column, values.x, values.y);
+#pragma unroll
+    for (int i = 0; i < C * C / 4; i += THREADS) {
+        const int row = (i + threadIdx.x) / (C / 4);
+        const int column = (i + threadIdx.x) % (C / 4) * 4;
+        const float4 values = column / 16 > row / 16
+                ? make_float4(0, 0, 0, 0)
+                : *reinterpret_cast<const float4*>(from.row(row) + column);
+        storeFour(to + row * C + column, values);
     }
 }
 
@@ -292,7 +332,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) delta_chunks(
             const bool overlaps = BETA && n <= overlapRow;
             const bool scored = OUTPUT && n <= scoreRow;
             if (overlaps || scored) {
-                const Operand<TYPE> right = keys.operand(16 * n, d);
+                const RightOperand<TYPE> right = keys.right(16 * n, d);
                 if (overlaps) {
                     multiply(overlap.at[2 * n], overlap.at[2 * n + 1], left, right);
                 }
@@ -308,33 +348,23 @@ extern "C" __global__ void __launch_bounds__(THREADS) delta_chunks(
 
     const Tile<float, C> square{reinterpret_cast<float*>(shared)};
     const Tile<TYPE, C> lower{reinterpret_cast<TYPE*>(shared + square.bytes(C))};
-#pragma unroll
-    for (int n = 0; n < 2 * STRIPS; ++n) {
-#pragma unroll
-        for (int e = 0; e < 4; ++e) {
-            const int j = overlap.column(n, e);
-            if (BETA && n / 2 <= overlapRow) {
-                const int i = 16 * overlapRow + overlap.row(e);
-                const bool sees = j < i && tokens.documents[i] == tokens.documents[j];
-                square.row(i)[j] = sees
-                        ? tokens.strengths[i] * overlap.at[n][e] * tokens.decay(j, i)
-                        : 0;
-            }
-            if (OUTPUT) {
-                const int i = 16 * scoreRow + score.row(e);
-                const bool sees = j <= i && tokens.documents[i] == tokens.documents[j];
-                score.at[n][e] = sees ? scale * score.at[n][e] * tokens.decay(j, i) : 0;
-            }
-        }
-    }
-    if (OUTPUT) {
-        store(score, lower.at, lower.STRIDE, 16 * scoreRow, 0);
-    }
+#if BETA
+    const float strengths[2] = {
+            tokens.strengths[16 * overlapRow + overlap.row(0)],
+            tokens.strengths[16 * overlapRow + overlap.row(2)]};
+    weigh(overlap, tokens, 16 * overlapRow, true, strengths);
+    store(overlap, square.at, square.STRIDE, 16 * overlapRow, 0);
+#endif
+#if OUTPUT
+    const float scales[2] = {scale, scale};
+    weigh(score, tokens, 16 * scoreRow, false, scales);
+    store(score, lower.at, lower.STRIDE, 16 * scoreRow, 0);
+#endif
     __syncthreads();
-    if (OUTPUT) {
-        lower.template store<C, THREADS, true>(
-                scores + chunk.place * C * C, C, C, C, threadIdx.x);
-    }
+#if OUTPUT
+    lower.template store<C, THREADS, true>(
+            scores + chunk.place * C * C, C, C, C, threadIdx.x);
+#endif
 #if BETA
     invertBlock(square, 16 * warp);
     __syncthreads();

@@ -264,7 +264,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) delta_scan(
 #pragma unroll
         for (int d = 0; d < DEPTHS; ++d) {
             Operand<TYPE> entering;
+            RightOperand<TYPE> enteringRight;
             entering.take(state.sums.at[2 * d], state.sums.at[2 * d + 1]);
+            enteringRight.take(state.sums.at[2 * d], state.sums.at[2 * d + 1]);
 #pragma unroll
             for (int i = 0; i < STRIPS; ++i) {
 #if BETA
@@ -272,21 +274,21 @@ extern "C" __global__ void __launch_bounds__(THREADS) delta_scan(
                         update.at[2 * i],
                         update.at[2 * i + 1],
                         entering,
-                        stage.keys.operand(16 * i, 16 * d));
+                        stage.keys.right(16 * i, 16 * d));
 #endif
 #if OUTPUT
                 multiply(
                         output[i].at[0],
                         output[i].at[1],
                         stage.queries.operand(16 * i, 16 * d),
-                        entering);
+                        enteringRight);
 #endif
             }
         }
 
         // What is to be written, [V, C], before and after the transform.
         Operand<TYPE> wanted[STRIPS];
-        Operand<TYPE> writes[STRIPS];
+        RightOperand<TYPE> writes[STRIPS];
         Operand<TYPE> reaching[STRIPS];
 #pragma unroll
         for (int i = 0; i < STRIPS; ++i) {
@@ -321,12 +323,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) delta_scan(
                         value.at[0],
                         value.at[1],
                         wanted[j],
-                        stage.transform.operand(16 * i, 16 * j));
+                        stage.transform.right(16 * i, 16 * j));
             }
             writes[i].take(value.at[0], value.at[1]);
 #else
-            writes[i] = wanted[i];
             wanted[i].give(value.at[0], value.at[1]);
+            writes[i].take(value.at[0], value.at[1]);
 #endif
 #if STORE_VALUES
 #pragma unroll
@@ -368,7 +370,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) delta_scan(
                         state.sums.at[2 * d],
                         state.sums.at[2 * d + 1],
                         reaching[j],
-                        stage.keys.transposed(16 * d, 16 * j));
+                        stage.keys.rightTransposed(16 * d, 16 * j));
             }
         }
 

@@ -2,10 +2,11 @@
 // After tensor_core.cuh.
 //
 // A product is c[i][j] += sum over d of a[i][d] b[j][d]: what both operands are summed over is their
-// depth. A warp's unit is 16 rows of a, 16 rows of b and a depth of 16: an Operand each, and two
-// accumulators of 16x8. An operand comes from shared memory as it lies there or transposed, or from
-// the accumulators of an earlier product (as either operand of the next), so AB, ABt, AtB and AtBt
-// are all at hand.
+// depth. A warp's unit is 16 rows of a, 16 rows of b and a depth of 16: an Operand and a
+// RightOperand, and two accumulators of 16x8. An operand comes from shared memory as it lies there
+// or transposed, or from the accumulators of an earlier product, so AB, ABt, AtB and AtBt are all at
+// hand. The two kinds hold the same in another order, that of the instruction's registers: where an
+// Operand is given as b, its registers are moved first.
 //
 // bf16 operands are multiplied as they are. fp32 operands are split into a tf32 and what is left of
 // them, another tf32; three products of those leave an error of about 1e-6.
@@ -125,7 +126,59 @@ struct Operand<float> {
     }
 };
 
+// The same, for the right of a product.
+template <typename T>
+struct RightOperand;
+
+template <>
+struct RightOperand<bfloat16> {
+    unsigned part[2][2];  // [row / 8][depth / 8]
+
+    __device__ __forceinline__ void load(const bfloat16* tile, int stride, int row, int depth) {
+        const int lane = laneIndex();
+        unsigned four[4];
+        ldmatrix_x4(
+                four,
+                tile + (row + lane / 16 * 8 + lane % 8) * stride + depth + lane / 8 % 2 * 8);
+        set(four);
+    }
+
+    __device__ __forceinline__ void loadTransposed(
+            const bfloat16* tile, int stride, int row, int depth) {
+        const int lane = laneIndex();
+        unsigned four[4];
+        ldmatrix_x4_trans(four, tile + (depth + lane % 16) * stride + row + lane / 16 * 8);
+        set(four);
+    }
+
+    __device__ __forceinline__ void take(const float (&first)[4], const float (&second)[4]) {
+        part[0][0] = pack_bf16(first[0], first[1]);
+        part[0][1] = pack_bf16(second[0], second[1]);
+        part[1][0] = pack_bf16(first[2], first[3]);
+        part[1][1] = pack_bf16(second[2], second[3]);
+    }
+
+    __device__ __forceinline__ void set(const unsigned (&four)[4]) {
+#pragma unroll
+        for (int p = 0; p < 4; ++p) {
+            part[p / 2][p % 2] = four[p];
+        }
+    }
+};
+
+template <>
+struct RightOperand<float> : Operand<float> {};
+
 // c += a bt: 16 rows of a, of b eight rows for each of the two accumulators.
+__device__ __forceinline__ void multiply(
+        float (&first)[4],
+        float (&second)[4],
+        const Operand<bfloat16>& a,
+        const RightOperand<bfloat16>& b) {
+    mma_bf16(first, a.part, b.part[0]);
+    mma_bf16(second, a.part, b.part[1]);
+}
+
 __device__ __forceinline__ void multiply(
         float (&first)[4],
         float (&second)[4],
@@ -196,6 +249,19 @@ struct Tile {
         return operand;
     }
 
+    // Both for the right of a product.
+    __device__ __forceinline__ RightOperand<T> right(int row, int depth) const {
+        RightOperand<T> operand;
+        operand.load(at, STRIDE, row, depth);
+        return operand;
+    }
+
+    __device__ __forceinline__ RightOperand<T> rightTransposed(int row, int depth) const {
+        RightOperand<T> operand;
+        operand.loadTransposed(at, STRIDE, row, depth);
+        return operand;
+    }
+
     // Starts to fill Rows rows with those at `global`, `stride` elements apart; what is beyond
     // `rows` and `columns` of them becomes zero. Vectors says that rows begin at multiples of 16
     // bytes and that `columns` is a multiple of VECTOR: else elements are copied one by one, at
@@ -203,20 +269,37 @@ struct Tile {
     template <int Rows, int Threads, bool Vectors>
     __device__ __forceinline__ void fetch(
             const T* global, long long stride, int rows, int columns, int thread) const {
-        if (Vectors) {
+        if constexpr (Vectors && Threads % (Columns / VECTOR) == 0) {
+            constexpr int STEP = Threads / (Columns / VECTOR);  // rows at a time
+            const int row = thread / (Columns / VECTOR);
+            const int column = thread % (Columns / VECTOR) * VECTOR;
+            const T* from = global + row * stride + column;
+            T* to = at + row * STRIDE + column;
+            if (rows >= Rows && columns >= Columns && Rows % STEP == 0) {
+#pragma unroll 8
+                for (int i = 0; i < Rows; i += STEP) {
+                    cp_async16(to + i * STRIDE, from, true);
+                    from += STEP * stride;
+                }
+            } else {
+#pragma unroll 1
+                for (int i = 0; i + row < Rows; i += STEP) {
+                    const bool inside = i + row < rows && column < columns;
+                    cp_async16(to + i * STRIDE, inside ? from : global, inside);
+                    from += STEP * stride;
+                }
+            }
+        } else if constexpr (Vectors) {
             constexpr int VECTORS = Columns / VECTOR;
-#pragma unroll
-            for (int i = 0; i < Rows * VECTORS; i += Threads) {
-                const int index = i + thread;
+#pragma unroll 2
+            for (int index = thread; index < Rows * VECTORS; index += Threads) {
                 const int row = index / VECTORS;
                 const int column = index % VECTORS * VECTOR;
-                if (Rows * VECTORS % Threads == 0 || index < Rows * VECTORS) {
-                    const bool inside = row < rows && column < columns;
-                    cp_async16(
-                            at + row * STRIDE + column,
-                            inside ? global + row * stride + column : global,
-                            inside);
-                }
+                const bool inside = row < rows && column < columns;
+                cp_async16(
+                        at + row * STRIDE + column,
+                        inside ? global + row * stride + column : global,
+                        inside);
             }
         } else {
             for (int index = thread; index < Rows * Columns; index += Threads) {
@@ -229,23 +312,41 @@ struct Tile {
         }
     }
 
+    // Copies one element, or 16 bytes of them.
+    template <int Count>
+    __device__ __forceinline__ static void copy(T* to, const T* from) {
+        if (Count == VECTOR) {
+            *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(from);
+        } else {
+            *to = *from;
+        }
+    }
+
     // Writes Width columns of Rows rows back, but not what is beyond `rows` and `columns`.
     template <int Rows, int Threads, bool Vectors, int Width = Columns>
     __device__ __forceinline__ void store(
             T* global, long long stride, int rows, int columns, int thread) const {
-        constexpr int STEP = Vectors ? VECTOR : 1;
-        constexpr int PARTS = Width / STEP;
+        constexpr int PART = Vectors ? VECTOR : 1;
+        constexpr int PARTS = Width / PART;
+        if constexpr (Threads % PARTS == 0) {
+            constexpr int STEP = Threads / PARTS;  // rows at a time
+            const int column = thread % PARTS * PART;
+            const int row = thread / PARTS;
+            const T* from = at + row * STRIDE + column;
+            T* to = global + row * stride + column;
+            const int last = column < columns ? min(rows, Rows) : 0;
 #pragma unroll 4
-        for (int index = thread; index < Rows * PARTS; index += Threads) {
-            const int row = index / PARTS;
-            const int column = index % PARTS * STEP;
-            if (row < rows && column < columns) {
-                const T* from = at + row * STRIDE + column;
-                T* to = global + row * stride + column;
-                if (Vectors) {
-                    *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(from);
-                } else {
-                    *to = *from;
+            for (int i = row; i < last; i += STEP) {
+                copy<PART>(to, from);
+                from += STEP * STRIDE;
+                to += STEP * stride;
+            }
+        } else {
+            for (int index = thread; index < Rows * PARTS; index += Threads) {
+                const int row = index / PARTS;
+                const int column = index % PARTS * PART;
+                if (row < rows && column < columns) {
+                    copy<PART>(global + row * stride + column, at + row * STRIDE + column);
                 }
             }
         }
@@ -259,6 +360,15 @@ __device__ __forceinline__ void storePair(float* to, float first, float second) 
 
 __device__ __forceinline__ void storePair(bfloat16* to, float first, float second) {
     *reinterpret_cast<unsigned*>(to) = pack_bf16(first, second);
+}
+
+__device__ __forceinline__ void storeFour(float* to, const float4& values) {
+    *reinterpret_cast<float4*>(to) = values;
+}
+
+__device__ __forceinline__ void storeFour(bfloat16* to, const float4& values) {
+    *reinterpret_cast<uint2*>(to) =
+            make_uint2(pack_bf16(values.x, values.y), pack_bf16(values.z, values.w));
 }
 
 __device__ __forceinline__ float2 loadPair(const float* from) {
@@ -321,7 +431,7 @@ __device__ __forceinline__ void multiply(
 #pragma unroll
         for (int n = 0; n < N; n += 2) {
             const int at = column + n * 8;
-            const Operand<T> right = TransposedB ? b.transposed(at, d) : b.operand(at, d);
+            const RightOperand<T> right = TransposedB ? b.rightTransposed(at, d) : b.right(at, d);
             multiply(sums.at[n], sums.at[n + 1], left, right);
         }
     }
