@@ -6,8 +6,10 @@
 //   KEY_DIM, VALUE_DIM   K <= 256 and V, any
 //   BETA, DECAY          whether there are beta and g
 //   ALIGNED              whether rows of q, k and v begin at multiples of 16 bytes
-//   WARPS                warps of a block of the kernels that go from chunk to chunk
-//   STAGES               2: a block loads its next tiles while it computes; 1: it has no room for it
+//   WARPS, LOADERS       warps of a block of the kernels that go from chunk to chunk: those that
+//                        compute, and those that load tiles for them; 0 if all do both
+//   STAGES               chunks that such a block has in shared memory: one that it computes, and
+//                        others that it loads meanwhile
 //
 // Matrices of these kernels alone are stored in blocks of 8x8 elements, row by row within a block
 // and block by block within eight rows: a warp writes one as it holds it, 8 rows at once.
@@ -30,6 +32,10 @@ constexpr int VECTOR = 16 / sizeof(TYPE);
 constexpr int TRIANGLE_ROWS = 160;
 
 __host__ __device__ constexpr int triangle(int i, int j) { return (i * (i + 1) / 2 + j) * 16; }
+
+__device__ __forceinline__ int tileRow(int tile) {
+    return tile < 1 ? 0 : tile < 3 ? 1 : tile < 6 ? 2 : 3;
+}
 
 // Of each chunk and value head, what g, beta and the positions come to. At padding and beyond the
 // last token the first three are zero.

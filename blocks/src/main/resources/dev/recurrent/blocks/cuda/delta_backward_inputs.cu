@@ -14,11 +14,13 @@
 // cancel to fp32. Where b is zero, b = 1 stands in X, E and W, which db needs, and what would have
 // been multiplied by it is left out of all other sums.
 //
-// V is taken in slices, twice: for X and E, of which each warp takes some tiles of 16x16; then for
-// the products with states, of which a warp takes 32 tokens and COLUMNS columns, in registers.
+// V is taken in panels, twice: for X and E, of which each warp takes some tiles of 16x16; then for
+// the products with states, of which a warp takes 32 tokens and COLUMNS columns, in registers, and
+// which come in slices of 16 values. A panel that has all of V is loaded once.
 //
 // Constants and layouts: delta_backward.cuh; besides
-//   SLICE     values at a time, a multiple of 16
+//   PANEL     values at a time, a multiple of 16
+//   RING      slices of states in shared memory, 2 or more
 //   GROUPED   whether several value heads share a head: a block adds up their gradients, in fp32 in
 //             dQSums and dKSums until the last
 // dBeta and dDecay [B, T, HV] in fp32.
@@ -26,7 +28,10 @@
 
 constexpr int BLOCK_WARPS = 2 * COLUMN_WARPS;
 constexpr int THREADS = 32 * BLOCK_WARPS;
-constexpr int SLICES = (VALUE_DIM + SLICE - 1) / SLICE;
+constexpr int PANELS = (VALUES + PANEL - 1) / PANEL;
+constexpr int SLICES = VALUES / 16;
+constexpr int PANEL_SLICES = PANEL / 16;
+static_assert(PANELS == 1 || PANEL_SLICES >= RING, "a panel is there before its first slice");
 
 // Tiles of X and E that a warp takes.
 constexpr int TILES = (10 + BLOCK_WARPS - 1) / BLOCK_WARPS;
@@ -34,36 +39,48 @@ constexpr int TILES = (10 + BLOCK_WARPS - 1) / BLOCK_WARPS;
 // Below this, a strength counts as zero: what is multiplied by it keeps bf16's precision.
 constexpr float LEAST_STRENGTH = 1e-30f;
 
-struct Stage {
-    Tile<TYPE, SLICE> gradients;
-    Tile<TYPE, SLICE> corrections;
-    Tile<TYPE, SLICE> residuals;
+// What tokens have of some values.
+struct Panel {
+    Tile<TYPE, PANEL> gradients;
+    Tile<TYPE, PANEL> residuals;
+    Tile<TYPE, PANEL> corrections;
+
+    static constexpr int TILE_BYTES = Tile<TYPE, PANEL>::bytes(CHUNK);
+    static constexpr int BYTES = (BETA ? 3 : 2) * TILE_BYTES;
+
+    __device__ explicit Panel(char* memory)
+        : gradients{reinterpret_cast<TYPE*>(memory)},
+          residuals{reinterpret_cast<TYPE*>(memory + TILE_BYTES)},
+          corrections{reinterpret_cast<TYPE*>(memory + 2 * TILE_BYTES)} {}
+};
+
+// What states have of 16 values.
+struct Slice {
     Tile<TYPE, KEYS> entering;
     Tile<TYPE, KEYS> leaving;
 
-    static constexpr int VALUE_BYTES = Tile<TYPE, SLICE>::bytes(CHUNK);
-    static constexpr int STATE_BYTES = Tile<TYPE, KEYS>::bytes(SLICE);
-    static constexpr int BYTES = (BETA ? 3 : 2) * VALUE_BYTES + 2 * STATE_BYTES;
+    static constexpr int TILE_BYTES = Tile<TYPE, KEYS>::bytes(16);
+    static constexpr int BYTES = 2 * TILE_BYTES;
 
-    __device__ explicit Stage(char* memory)
-        : gradients{reinterpret_cast<TYPE*>(memory)},
-          corrections{reinterpret_cast<TYPE*>(memory + VALUE_BYTES)},
-          residuals{reinterpret_cast<TYPE*>(memory + (BETA ? 2 : 1) * VALUE_BYTES)},
-          entering{reinterpret_cast<TYPE*>(memory + (BETA ? 3 : 2) * VALUE_BYTES)},
-          leaving{reinterpret_cast<TYPE*>(memory + BYTES - STATE_BYTES)} {}
+    __device__ explicit Slice(char* memory)
+        : entering{reinterpret_cast<TYPE*>(memory)},
+          leaving{reinterpret_cast<TYPE*>(memory + TILE_BYTES)} {}
 };
 
 struct Shared {
     static constexpr int TOKEN_BYTES = Tile<TYPE, KEYS>::bytes(CHUNK);
     static constexpr int TRIANGLE_BYTES = Tile<TYPE, 16>::bytes(TRIANGLE_ROWS);
-    static constexpr int STAGES_AT = 2 * TOKEN_BYTES;
-    static constexpr int TRIANGLES_AT = STAGES_AT + STAGES * Stage::BYTES;
+    static constexpr int PANEL_BYTES = (PANELS == 1 ? 1 : 2) * Panel::BYTES;
+    static constexpr int PANELS_AT = TOKEN_BYTES;
+    static constexpr int SLICES_AT
+            = PANELS_AT + (PANEL_BYTES > TOKEN_BYTES ? PANEL_BYTES : TOKEN_BYTES);
+    static constexpr int TRIANGLES_AT = SLICES_AT + RING * Slice::BYTES;
     static constexpr int FLOATS_AT = TRIANGLES_AT + (BETA ? 2 : 1) * TRIANGLE_BYTES;
 
-    Tile<TYPE, KEYS> queries;
     Tile<TYPE, KEYS> keys;
-    Tile<TYPE, 16> scores;   // X
-    Tile<TYPE, 16> overlaps; // E
+    Tile<TYPE, KEYS> queries;   // where panels were
+    Tile<TYPE, 16> scores;      // X
+    Tile<TYPE, 16> overlaps;    // E
     float* factors;
     float* strengths;  // b, with 1 for 0
     float* counts;     // 0 where b is 0, else 1
@@ -71,8 +88,8 @@ struct Shared {
     float* kept;       // [BLOCK_WARPS] sums of S * dS
 
     __device__ explicit Shared(char* memory)
-        : queries{reinterpret_cast<TYPE*>(memory)},
-          keys{reinterpret_cast<TYPE*>(memory + TOKEN_BYTES)},
+        : keys{reinterpret_cast<TYPE*>(memory)},
+          queries{reinterpret_cast<TYPE*>(memory + PANELS_AT)},
           scores{reinterpret_cast<TYPE*>(memory + TRIANGLES_AT)},
           overlaps{reinterpret_cast<TYPE*>(memory + FLOATS_AT - TRIANGLE_BYTES)},
           factors(reinterpret_cast<float*>(memory + FLOATS_AT)),
@@ -81,24 +98,23 @@ struct Shared {
           products(counts + CHUNK),
           kept(products + 3 * COLUMN_WARPS * CHUNK) {}
 
-    __device__ Stage stage(int step) const {
-        return Stage(sharedMemory() + STAGES_AT + step % STAGES * Stage::BYTES);
+    __device__ static Panel panel(int step) {
+        return Panel(sharedMemory() + PANELS_AT + (PANELS == 1 ? 0 : step % 2 * Panel::BYTES));
+    }
+
+    __device__ static Slice slice(int step) {
+        return Slice(sharedMemory() + SLICES_AT + step % RING * Slice::BYTES);
     }
 };
 
 // 32 tokens and COLUMNS columns of a warp.
 using Rows = Accumulator<COLUMNS / 8>;
 
-// What of a 16x16 tile lies below its diagonal.
-__device__ __forceinline__ int tileRow(int tile) {
-    return tile < 1 ? 0 : tile < 3 ? 1 : tile < 6 ? 2 : 3;
-}
-
-// Adds a slice's part of dO Rt and dV Rt to a warp's tiles.
+// Adds a panel's part of dO Rt and dV Rt to a warp's tiles.
 __device__ __forceinline__ void addPairs(
         Accumulator<2> (&scores)[TILES],
         Accumulator<2> (&overlaps)[TILES],
-        const Stage& stage,
+        const Panel& panel,
         int warp) {
 #pragma unroll
     for (int t = 0; t < TILES; ++t) {
@@ -107,13 +123,13 @@ __device__ __forceinline__ void addPairs(
             const int i = tileRow(tile);
             const int j = tile - i * (i + 1) / 2;
 #pragma unroll
-            for (int d = 0; d < SLICE; d += 16) {
-                const Operand<TYPE> right = stage.residuals.operand(j * 16, d);
+            for (int d = 0; d < PANEL; d += 16) {
+                const Operand<TYPE> right = panel.residuals.operand(j * 16, d);
                 multiply(scores[t].at[0], scores[t].at[1],
-                         stage.gradients.operand(i * 16, d), right);
+                         panel.gradients.operand(i * 16, d), right);
                 if (BETA) {
                     multiply(overlaps[t].at[0], overlaps[t].at[1],
-                             stage.corrections.operand(i * 16, d), right);
+                             panel.corrections.operand(i * 16, d), right);
                 }
             }
         }
@@ -259,6 +275,20 @@ __device__ __forceinline__ void addProducts(
     }
 }
 
+// The lane's part of the sum of all products of elements.
+__device__ __forceinline__ float dot(const Operand<TYPE>& a, const Operand<TYPE>& b) {
+    float x[2][4];
+    float y[2][4];
+    a.give(x[0], x[1]);
+    b.give(y[0], y[1]);
+    float sum = 0;
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+        sum += x[i / 4][i % 4] * y[i / 4][i % 4];
+    }
+    return sum;
+}
+
 // Sums products over the four lanes that share rows.
 __device__ __forceinline__ void storeProducts(float* to, float (&products)[4], int row) {
 #pragma unroll
@@ -398,8 +428,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) inputs(
     const int warpRow = warp % 2 * 32;
     const int warpColumn = warp / 2 * COLUMNS;
 
-    shared.queries.template fetch<CHUNK, THREADS, ALIGNED>(
-            q + tokenAt(row, begin, head, tokens, heads, KEY_DIM), keyStride, rest, KEY_DIM, thread);
     shared.keys.template fetch<CHUNK, THREADS, ALIGNED>(
             k + tokenAt(row, begin, head, tokens, heads, KEY_DIM), keyStride, rest, KEY_DIM, thread);
 
@@ -411,64 +439,68 @@ extern "C" __global__ void __launch_bounds__(THREADS) inputs(
         const TYPE* dVs = dV + tokenAt(row, begin, valueHead, tokens, valueHeads, VALUE_DIM);
         const TYPE* rs = residuals + tokenAt(row, begin, valueHead, tokens, valueHeads, VALUE_DIM);
 
-        // Slices for pairs come first, then those for states.
-        auto fetch = [&](int step) {
-            const Stage stage = shared.stage(step);
-            const int value = step % SLICES * SLICE;
+        // Panels 0, 1, ... for pairs, then the same again for states.
+        auto loadPanel = [&](int step) {
+            const Panel panel = shared.panel(step);
+            const int value = step % PANELS * PANEL;
             const int columns = VALUE_DIM - value;
-            stage.gradients.template fetch<CHUNK, THREADS, ALIGNED>(
+            panel.gradients.template fetch<CHUNK, THREADS, ALIGNED>(
                     dOs + value, valueStride, rest, columns, thread);
+            panel.residuals.template fetch<CHUNK, THREADS, ALIGNED>(
+                    rs + value, valueStride, rest, columns, thread);
             if (BETA) {
-                stage.corrections.template fetch<CHUNK, THREADS, ALIGNED>(
+                panel.corrections.template fetch<CHUNK, THREADS, ALIGNED>(
                         dVs + value, valueStride, rest, columns, thread);
             }
-            stage.residuals.template fetch<CHUNK, THREADS, ALIGNED>(
-                    rs + value, valueStride, rest, columns, thread);
-            if (step >= SLICES) {
-                const long long at = chunk * VALUES * KEYS + (long long)value * KEYS;
-                fetchBlocks<SLICE, THREADS>(stage.entering, entering + at, VALUES - value, thread);
-                fetchBlocks<SLICE, THREADS>(stage.leaving, leaving + at, VALUES - value, thread);
-            }
-            cp_async_commit();
         };
-        auto await = [&](int step) {
-            if (STAGES == 2 && step + 1 < 2 * SLICES) {
-                fetch(step + 1);
-                cp_async_wait<1>();
-            } else {
-                cp_async_wait<0>();
-            }
-            __syncthreads();
-            return shared.stage(step);
-        };
-        auto release = [&](int step) {
-            __syncthreads();
-            if (STAGES == 1 && step + 1 < 2 * SLICES) {
-                fetch(step + 1);
+        auto loadSlice = [&](int step) {
+            if (step < SLICES) {
+                const Slice slice = shared.slice(step);
+                const long long at = (chunk * VALUES + step * 16) * KEYS;
+                fetchBlocks<16, THREADS>(slice.entering, entering + at, 16, thread);
+                fetchBlocks<16, THREADS>(slice.leaving, leaving + at, 16, thread);
             }
         };
 
         fetchFactors<THREADS>(shared.factors, factors + chunk * FACTORS, FACTORS, thread);
-        fetch(0);
+        loadPanel(0);
+        cp_async_commit();
+        for (int step = 0; step < RING - 1; ++step) {
+            loadSlice(step);
+            cp_async_commit();
+        }
         {
             Accumulator<2> scores[TILES];
             Accumulator<2> overlaps[TILES];
+#pragma unroll
             for (int t = 0; t < TILES; ++t) {
                 scores[t].clear();
                 overlaps[t].clear();
             }
-            for (int step = 0; step < SLICES; ++step) {
-                const Stage stage = await(step);
+            for (int step = 0; step < PANELS; ++step) {
+                if (step == 0) {
+                    cp_async_wait<RING - 1>();
+                } else {
+                    cp_async_wait<0>();
+                }
+                __syncthreads();
+                if (PANELS > 1) {
+                    loadPanel(step + 1);
+                    cp_async_commit();
+                }
                 if (step == 0 && thread < CHUNK) {
                     const float strength = shared.factors[STRENGTH + thread];
                     const bool counts = !BETA || fabsf(strength) >= LEAST_STRENGTH;
                     shared.strengths[thread] = BETA && counts ? strength : 1.0f;
                     shared.counts[thread] = counts ? 1.0f : 0.0f;
                 }
-                addPairs(scores, overlaps, stage, warp);
-                release(step);
+                addPairs(scores, overlaps, shared.panel(step), warp);
             }
+            __syncthreads();
             storePairs(shared, scores, overlaps, warp, scale);
+        }
+        if (PANELS > 1) {
+            cp_async_wait<0>();
         }
 
         Rows queried[2];  // dQ
@@ -481,47 +513,50 @@ extern "C" __global__ void __launch_bounds__(THREADS) inputs(
             read[m].clear();
         }
         float kept = 0;
-        for (int step = SLICES; step < 2 * SLICES; ++step) {
-            const Stage stage = await(step);
+        for (int step = 0; step < SLICES; ++step) {
+            cp_async_wait<RING - 2>();
+            __syncthreads();
+            loadSlice(step + RING - 1);
+            const int panelStep = PANELS + step / PANEL_SLICES;
+            if (PANELS > 1 && step % PANEL_SLICES == 0 && panelStep + 1 < 2 * PANELS) {
+                loadPanel(panelStep + 1);
+            }
+            cp_async_commit();
+            const Panel panel = shared.panel(panelStep);
+            const Slice slice = shared.slice(step);
+            const int d = step % PANEL_SLICES * 16;
+            Operand<TYPE> gradients[2];
+            Operand<TYPE> corrections[2];
+            Operand<TYPE> residuals[2];
 #pragma unroll
-            for (int d = 0; d < SLICE; d += 16) {
-                Operand<TYPE> gradients[2];
-                Operand<TYPE> corrections[2];
-                Operand<TYPE> residuals[2];
+            for (int m = 0; m < 2; ++m) {
+                gradients[m] = panel.gradients.operand(warpRow + m * 16, d);
+                residuals[m] = panel.residuals.operand(warpRow + m * 16, d);
+                if (BETA) {
+                    corrections[m] = panel.corrections.operand(warpRow + m * 16, d);
+                }
+            }
+#pragma unroll
+            for (int n = 0; n < COLUMNS / 16; ++n) {
+                const int a = 2 * n;
+                const int b = 2 * n + 1;
+                const Operand<TYPE> entering = slice.entering.transposed(warpColumn + n * 16, 0);
+                const Operand<TYPE> leaving = slice.leaving.transposed(warpColumn + n * 16, 0);
 #pragma unroll
                 for (int m = 0; m < 2; ++m) {
-                    gradients[m] = stage.gradients.operand(warpRow + m * 16, d);
-                    residuals[m] = stage.residuals.operand(warpRow + m * 16, d);
+                    multiply(queried[m].at[a], queried[m].at[b], gradients[m], entering);
+                    multiply(written[m].at[a], written[m].at[b], residuals[m], leaving);
                     if (BETA) {
-                        corrections[m] = stage.corrections.operand(warpRow + m * 16, d);
+                        multiply(read[m].at[a], read[m].at[b], corrections[m], entering);
                     }
                 }
-#pragma unroll
-                for (int n = 0; n < COLUMNS / 16; ++n) {
-                    const int a = 2 * n;
-                    const int b = 2 * n + 1;
-                    const Operand<TYPE> entering
-                            = stage.entering.transposed(warpColumn + n * 16, d);
-                    const Operand<TYPE> leaving = stage.leaving.transposed(warpColumn + n * 16, d);
-#pragma unroll
-                    for (int m = 0; m < 2; ++m) {
-                        multiply(queried[m].at[a], queried[m].at[b], gradients[m], entering);
-                        multiply(written[m].at[a], written[m].at[b], residuals[m], leaving);
-                        if (BETA) {
-                            multiply(read[m].at[a], read[m].at[b], corrections[m], entering);
-                        }
-                    }
+                // Both warps of these columns have these operands.
+                if (DECAY && n % 2 == warp % 2) {
+                    kept += dot(entering, leaving);
                 }
             }
-            if (DECAY) {
-                for (int i = 2 * thread; i < SLICE * KEYS; i += 2 * THREADS) {
-                    const float2 s = loadPair(stage.entering.row(i / KEYS) + i % KEYS);
-                    const float2 d = loadPair(stage.leaving.row(i / KEYS) + i % KEYS);
-                    kept += s.x * d.x + s.y * d.y;
-                }
-            }
-            release(step);
         }
+        __syncthreads();
 
         const bool first = member == 0;
         const bool last = !GROUPED || member == group - 1;
@@ -530,23 +565,30 @@ extern "C" __global__ void __launch_bounds__(THREADS) inputs(
         float strength[4] = {0, 0, 0, 0};
         float toEnd[4] = {0, 0, 0, 0};
 
-        scaleRows(queried, shared.factors + FROM_START, warpRow, scale);
-        addRead(queried, shared.scores, shared.keys, shared.counts, warpRow, warpColumn);
-        addProducts(through, queried, shared.queries, warpRow, warpColumn);
-        storeRows(queried, dQ + output, dQSums + output, first, last, keyStride, warpRow, warpColumn,
-                  rest);
-
+        shared.queries.template fetch<CHUNK, THREADS, ALIGNED>(
+                q + output, keyStride, rest, KEY_DIM, thread);
+        cp_async_commit();
+        if (BETA) {
+            scaleRows(read, shared.factors + FROM_START, warpRow, -1.0f);
+            addRead(read, shared.overlaps, shared.keys, shared.counts, warpRow, warpColumn);
+            addProducts(through, read, shared.keys, warpRow, warpColumn);
+        }
         scaleRows(written, shared.factors + TO_END, warpRow, 1.0f);
         if (BETA) {
             scaleRows(written, shared.strengths, warpRow, 1.0f);
         }
         addProducts(toEnd, written, shared.keys, warpRow, warpColumn);
+        scaleRows(queried, shared.factors + FROM_START, warpRow, scale);
+        addRead(queried, shared.scores, shared.keys, shared.counts, warpRow, warpColumn);
+        cp_async_wait<0>();
+        __syncthreads();
+
+        addProducts(through, queried, shared.queries, warpRow, warpColumn);
+        storeRows(queried, dQ + output, dQSums + output, first, last, keyStride, warpRow, warpColumn,
+                  rest);
         addWritten(written, shared.scores, shared.queries, warpRow, warpColumn);
         if (BETA) {
             addWritten(written, shared.overlaps, shared.keys, warpRow, warpColumn);
-            scaleRows(read, shared.factors + FROM_START, warpRow, -1.0f);
-            addRead(read, shared.overlaps, shared.keys, shared.counts, warpRow, warpColumn);
-            addProducts(through, read, shared.keys, warpRow, warpColumn);
         }
         addProducts(strength, written, shared.keys, warpRow, warpColumn);
         if (BETA) {

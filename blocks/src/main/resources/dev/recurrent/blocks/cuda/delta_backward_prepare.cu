@@ -16,22 +16,47 @@ constexpr int THREADS = 128;
 struct Shared {
     Tile<TYPE, KEYS> queries;
     Tile<TYPE, KEYS> keys;
-    Tile<float, CHUNK> system;
+    Tile<float, CHUNK> system;  // where queries were
     Tile<float, 16> diagonal;
     float* factors;
 
     static constexpr int TOKEN_BYTES = Tile<TYPE, KEYS>::bytes(CHUNK);
     static constexpr int SYSTEM_BYTES = Tile<float, CHUNK>::bytes(CHUNK);
-    static constexpr int DIAGONAL_BYTES = Tile<float, 16>::bytes(CHUNK);
+    static constexpr int KEYS_AT = TOKEN_BYTES > SYSTEM_BYTES ? TOKEN_BYTES : SYSTEM_BYTES;
+    static constexpr int DIAGONAL_AT = KEYS_AT + TOKEN_BYTES;
+    static constexpr int FACTORS_AT = DIAGONAL_AT + Tile<float, 16>::bytes(CHUNK);
 
     __device__ explicit Shared(char* memory)
         : queries{reinterpret_cast<TYPE*>(memory)},
-          keys{reinterpret_cast<TYPE*>(memory + TOKEN_BYTES)},
-          system{reinterpret_cast<float*>(memory + 2 * TOKEN_BYTES)},
-          diagonal{reinterpret_cast<float*>(memory + 2 * TOKEN_BYTES + SYSTEM_BYTES)},
-          factors(reinterpret_cast<float*>(
-                  memory + 2 * TOKEN_BYTES + SYSTEM_BYTES + DIAGONAL_BYTES)) {}
+          keys{reinterpret_cast<TYPE*>(memory + KEYS_AT)},
+          system{reinterpret_cast<float*>(memory)},
+          diagonal{reinterpret_cast<float*>(memory + DIAGONAL_AT)},
+          factors(reinterpret_cast<float*>(memory + FACTORS_AT)) {}
 };
+
+// Of each kind, the tiles that a warp takes.
+constexpr int TILES = (10 + THREADS / 32 - 1) / (THREADS / 32);
+
+// Multiplies the pairs of a tile by their decay and `factor`, or by zero.
+__device__ __forceinline__ void weigh(
+        Accumulator<2>& scores,
+        Accumulator<2>& overlaps,
+        const float* factors,
+        int i,
+        int j,
+        float scale) {
+#pragma unroll
+    for (int n = 0; n < 2; ++n) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+            const int from = j * 16 + scores.column(n, e);
+            const int to = i * 16 + scores.row(e);
+            const float decay = from <= to ? pairDecay(factors, to, from) : 0.0f;
+            scores.at[n][e] *= scale * decay;
+            overlaps.at[n][e] *= from < to ? decay * factors[STRENGTH + from] : 0.0f;
+        }
+    }
+}
 
 // One warp, two tokens a lane. Sums are kept in double: their differences matter, not they.
 __device__ void computeFactors(
@@ -187,33 +212,40 @@ extern "C" __global__ void __launch_bounds__(THREADS) prepare(
     }
     scores += chunk * TRIANGLE_ROWS * 16;
     inverses += chunk * TRIANGLE_ROWS * 16;
-    for (int job = thread / 32; job < (BETA ? 20 : 10); job += THREADS / 32) {
-        const bool isScore = job < 10;
-        const int tile = job % 10;
-        const int i = tile < 1 ? 0 : tile < 3 ? 1 : tile < 6 ? 2 : 3;
-        const int j = tile - i * (i + 1) / 2;
-        Accumulator<2> sums;
-        sums.clear();
-        multiply<KEYS, false, false>(
-                sums, isScore ? shared.queries : shared.keys, i * 16, shared.keys, j * 16);
+    Accumulator<2> overlaps[TILES];
 #pragma unroll
-        for (int n = 0; n < 2; ++n) {
+    for (int t = 0; t < TILES; ++t) {
+        const int tile = thread / 32 + t * (THREADS / 32);
+        if (tile < 10) {
+            const int i = tileRow(tile);
+            const int j = tile - i * (i + 1) / 2;
+            Accumulator<2> sums;
+            sums.clear();
+            overlaps[t].clear();
 #pragma unroll
-            for (int e = 0; e < 4; ++e) {
-                const int from = j * 16 + sums.column(n, e);
-                const int to = i * 16 + sums.row(e);
-                const bool sees = isScore ? from <= to : from < to;
-                const float factor = isScore ? scale : shared.factors[STRENGTH + from];
-                sums.at[n][e] *= sees ? factor * pairDecay(shared.factors, to, from) : 0.0f;
+            for (int d = 0; d < KEYS; d += 16) {
+                const Operand<TYPE> right = shared.keys.operand(j * 16, d);
+                multiply(sums.at[0], sums.at[1], shared.queries.operand(i * 16, d), right);
+                if (BETA) {
+                    multiply(overlaps[t].at[0], overlaps[t].at[1],
+                             shared.keys.operand(i * 16, d), right);
+                }
             }
-        }
-        if (isScore) {
+            weigh(sums, overlaps[t], shared.factors, i, j, scale);
             storeBlocks<16>(scores, tile * 16, 0, sums.at[0], sums.at[1]);
-        } else {
-            store(sums, shared.system.at, shared.system.STRIDE, i * 16, j * 16);
         }
     }
     if (BETA) {
+        __syncthreads();
+#pragma unroll
+        for (int t = 0; t < TILES; ++t) {
+            const int tile = thread / 32 + t * (THREADS / 32);
+            if (tile < 10) {
+                const int i = tileRow(tile);
+                const int j = tile - i * (i + 1) / 2;
+                store(overlaps[t], shared.system.at, shared.system.STRIDE, i * 16, j * 16);
+            }
+        }
         __syncthreads();
         if (thread < CHUNK) {
             invertDiagonal(shared.diagonal, shared.system);

@@ -9,9 +9,10 @@
 // not written.
 //
 // Constants and layouts: delta_backward.cuh. states [B, HV, chunks, V, K] in blocks, residuals as v.
-// Grid: slices of 16 WARPS values, B HV; blocks of 32 WARPS threads.
+// Grid: slices of 16 WARPS values, B HV; blocks of 32 (WARPS + LOADERS) threads.
 
-constexpr int THREADS = 32 * WARPS;
+constexpr int THREADS = 32 * (WARPS + LOADERS);
+constexpr int FETCHERS = LOADERS > 0 ? 32 * LOADERS : THREADS;
 constexpr int SLICE = 16 * WARPS;
 
 struct Stage {
@@ -85,24 +86,34 @@ extern "C" __global__ void __launch_bounds__(THREADS) states(
     const int column = thread / 32 * 16;
     const long long keyStride = (long long)heads * KEY_DIM;
     const long long valueStride = (long long)valueHeads * VALUE_DIM;
-    const bool works = slice + column < VALUE_DIM;
+    const bool works = column < SLICE && slice + column < VALUE_DIM;
+    const int fetcher = thread - (THREADS - FETCHERS);
 
-    auto fetch = [&](int chunk) {
+    auto load = [&](int chunk) {
         const Stage stage(sharedMemory() + chunk % STAGES * Stage::BYTES);
         const int begin = chunk * CHUNK;
         const int rest = tokens - begin;
-        stage.keys.template fetch<CHUNK, THREADS, ALIGNED>(
+        stage.keys.template fetch<CHUNK, FETCHERS, ALIGNED>(
                 k + tokenAt(row, begin, head, tokens, heads, KEY_DIM),
-                keyStride, rest, KEY_DIM, thread);
-        stage.values.template fetch<CHUNK, THREADS, ALIGNED>(
+                keyStride, rest, KEY_DIM, fetcher);
+        stage.values.template fetch<CHUNK, FETCHERS, ALIGNED>(
                 v + tokenAt(row, begin, valueHead, tokens, valueHeads, VALUE_DIM) + slice,
-                valueStride, rest, VALUE_DIM - slice, thread);
+                valueStride, rest, VALUE_DIM - slice, fetcher);
         const long long at = (long long)blockIdx.y * chunks + chunk;
         if (BETA) {
-            fetchBlocks<TRIANGLE_ROWS, THREADS>(
-                    stage.inverse, inverses + at * TRIANGLE_ROWS * 16, TRIANGLE_ROWS, thread);
+            fetchBlocks<TRIANGLE_ROWS, FETCHERS>(
+                    stage.inverse, inverses + at * TRIANGLE_ROWS * 16, TRIANGLE_ROWS, fetcher);
         }
-        fetchFactors<THREADS>(stage.factors, factors + at * FACTORS, SUM, thread);
+        fetchFactors<FETCHERS>(stage.factors, factors + at * FACTORS, SUM, fetcher);
+    };
+    // A group of copies each time, so that counting groups counts chunks.
+    auto fetch = [&](int chunk) {
+        if (fetcher < 0) {
+            return;
+        }
+        if (chunk < chunks) {
+            load(chunk);
+        }
         cp_async_commit();
     };
 
@@ -110,15 +121,19 @@ extern "C" __global__ void __launch_bounds__(THREADS) states(
     const long long initialSize = (long long)KEY_DIM * VALUE_DIM;
     loadState(
             state, initial == nullptr ? nullptr : initial + blockIdx.y * initialSize, slice + column);
-    fetch(0);
+    for (int ahead = 0; ahead < STAGES - 1; ++ahead) {
+        fetch(ahead);
+    }
     for (int chunk = 0; chunk < chunks; ++chunk) {
-        if (STAGES == 2 && chunk + 1 < chunks) {
-            fetch(chunk + 1);
-            cp_async_wait<1>();
-        } else {
-            cp_async_wait<0>();
+        if (STAGES == 1) {
+            __syncthreads();
+            fetch(chunk);
         }
+        cp_async_wait<STAGES == 1 ? 0 : STAGES - 2>();
         __syncthreads();
+        if (STAGES > 1) {
+            fetch(chunk + STAGES - 1);
+        }
         const Stage stage(sharedMemory() + chunk % STAGES * Stage::BYTES);
         if (works) {
             const long long at = (long long)blockIdx.y * chunks + chunk;
@@ -147,10 +162,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) states(
             Operand<TYPE> written[CHUNK / 16];
             take(written, sums);
             add(state, written, stage.keys);
-        }
-        __syncthreads();
-        if (STAGES == 1 && chunk + 1 < chunks) {
-            fetch(chunk + 1);
         }
     }
 }
