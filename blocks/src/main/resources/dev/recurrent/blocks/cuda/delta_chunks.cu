@@ -5,28 +5,30 @@
 // j <= i of one document, else 0, a block computes for its chunk of one value head
 //
 //   transform T = (I + A)^-1, A_ij = beta_i (k_i k_j) D_ij for j < i     [C, C], if BETA
-//   scores    P_ij = scale (q_i k_j) D_ij                                [C, C], if OUTPUT
+//   scores    P_ij = scale (q_i k_j) D_ij                                [C, C]
 //   factors   exp(G_i) if the document that enters the chunk has reached token i, else 0;
 //             exp(G_last - G_i) if token i's document leaves the chunk, else 0;
 //             beta_i                                                     [3, C]
-//   sums      G as a float and what is missing of it                     [C, 2]
 //
-// T and P are zero above the diagonal. Tokens beyond the end and padding have beta = 0 and g = 0,
-// and without beta they do not reach the end. A warp computes 16 rows of A and of P. Of I + A,
-// blocks of 16 are inverted by substitution, and pairs of inverses are merged by products:
-// the lower left of an inverse is -T22 A21 T11. All of that is fp32, in place of the inputs.
+// T and P are written on and below their diagonal blocks of 16x16. Tokens beyond the end and padding
+// have beta = 0 and g = 0, and without beta they do not reach the end. Of I + A, diagonal blocks are
+// inverted by substitution, and pairs of inverses are merged by products: the lower left of an
+// inverse is -T22 A21 T11. All of that is fp32, in place of the inputs.
 //
 // Exponents are differences of sums that never rise. They are taken of two floats each, so that a
 // gate near 1 keeps its precision beside sums of -10000.
 //
-// Constants: TYPE (of q, k, T, P: float or bfloat16), BETA_TYPE, DECAY_TYPE, BETA, DECAY, POSITIONS,
-// OUTPUT (1 if there is such a thing), CHUNK (C: 16, 32 or 64), KEYS (K rounded up to a multiple of
-// 16), ALIGNED (1 if rows of q and k begin at multiples of 16 bytes and K is a multiple of as many).
+// Constants: TYPE (of q, k, T, P: float or bfloat16), BETA_TYPE, DECAY_TYPE, BETA, DECAY, POSITIONS
+// (1 if there is such a thing), CHUNK (C: 16, 32 or 64), KEYS (K rounded up to a multiple of 16),
+// ALIGNED (1 if rows of q and k begin at multiples of 16 bytes and K is a multiple of as many).
 // Grid: batch * chunks * value heads blocks of 2C threads; chunkBytes() of shared memory.
 
 constexpr int C = CHUNK;
 constexpr int STRIPS = C / 16;
 constexpr int THREADS = STRIPS * 32;
+
+// Tokens of a lane where one warp looks at all.
+constexpr int PER_LANE = C < 32 ? 1 : C / 32;
 
 // Less than this is nothing, but a difference of two of it is a number.
 constexpr float LEAST_DECAY = -1e4f;
@@ -54,115 +56,155 @@ struct Tokens {
     float rests[C];
     float strengths[C];
     int documents[C];  // how many began since the chunk's start
-
-    __device__ __forceinline__ float decay(int from, int to) const {
-        return !DECAY ? 1 : __expf((sums[to] - sums[from]) + (rests[to] - rests[from]));
-    }
 };
 
-// By one warp.
-__device__ __forceinline__ void readTokens(
-        Tokens& tokens,
-        const BETA_TYPE* beta,
-        const DECAY_TYPE* decay,
-        const long long* positions,
-        const Chunk& chunk,
-        int length,
-        int valueHeads) {
-    const int lane = laneIndex();
-    double carry = 0;
-    int started = 0;
+// A lane's tokens as they lie in memory.
+struct LaneTokens {
+    float gates[PER_LANE];
+    float strengths[PER_LANE];
+    bool starts[PER_LANE];
+
+    __device__ __forceinline__ void read(
+            const BETA_TYPE* beta,
+            const DECAY_TYPE* decay,
+            const long long* positions,
+            const Chunk& chunk,
+            int length,
+            int valueHeads) {
 #pragma unroll
-    for (int first = 0; first < C; first += 32) {
-        const int i = first + lane;
-        const bool inside = i < C && i < chunk.tokens;
-        const long long token = (long long)chunk.row * length + chunk.index * C + i;
-        long long position = inside ? 1 : -1;
+        for (int n = 0; n < PER_LANE; ++n) {
+            const int i = laneIndex() * PER_LANE + n;
+            const long long token = (long long)chunk.row * length + chunk.index * C + i;
+            bool real = i < C && i < chunk.tokens;
+            starts[n] = false;
 #if POSITIONS
-        position = inside ? positions[token] : -1;
+            const long long position = real ? positions[token] : -1;
+            real = position >= 0;
+            starts[n] = position == 0;
 #endif
-        double sum = 0;
+            gates[n] = 0;
+            strengths[n] = real;
 #if DECAY
-        if (position > 0) {
-            const float gate = widen(decay[token * valueHeads + chunk.head]);
-            sum = gate < LEAST_DECAY ? LEAST_DECAY : gate;
+            if (real && !starts[n]) {
+                const float gate = widen(decay[token * valueHeads + chunk.head]);
+                gates[n] = gate < LEAST_DECAY ? LEAST_DECAY : gate;
+            }
+#endif
+#if BETA
+            if (real) {
+                strengths[n] = widen(beta[token * valueHeads + chunk.head]);
+            }
+#endif
         }
+    }
+
+    // Sums over the chunk, by one warp.
+    __device__ __forceinline__ void sumInto(Tokens& tokens) const {
+        const int lane = laneIndex();
+        double sum = 0;
+        int started = 0;
+#pragma unroll
+        for (int n = 0; n < PER_LANE; ++n) {
+            sum += gates[n];
+            started += starts[n];
+        }
+#if DECAY
+        const double own = sum;
 #pragma unroll
         for (int distance = 1; distance < 32; distance *= 2) {
             const double before = __shfl_up_sync(~0u, sum, distance);
             sum += lane >= distance ? before : 0;
         }
-        sum += carry;
-        carry = __shfl_sync(~0u, sum, 31);
+        sum -= own;
 #endif
-        const unsigned starts = __ballot_sync(~0u, position == 0);
-        if (i < C) {
-            tokens.sums[i] = (float)sum;
-            tokens.rests[i] = (float)(sum - (float)sum);
-            tokens.documents[i] = started + __popc(starts & (~0u >> (31 - lane)));
-#if BETA
-            tokens.strengths[i] =
-                    position < 0 ? 0 : widen(beta[token * valueHeads + chunk.head]);
-#else
-            tokens.strengths[i] = position < 0 ? 0 : 1;
-#endif
+#if POSITIONS
+        const int ownStarted = started;
+#pragma unroll
+        for (int distance = 1; distance < 32; distance *= 2) {
+            const int before = __shfl_up_sync(~0u, started, distance);
+            started += lane >= distance ? before : 0;
         }
-        started += __popc(starts);
+        started -= ownStarted;
+#endif
+#pragma unroll
+        for (int n = 0; n < PER_LANE; ++n) {
+            const int i = lane * PER_LANE + n;
+            sum += gates[n];
+            started += starts[n];
+            if (i < C) {
+                tokens.sums[i] = (float)sum;
+                tokens.rests[i] = (float)(sum - (float)sum);
+                tokens.strengths[i] = strengths[n];
+                tokens.documents[i] = started;
+            }
+        }
     }
-}
+};
 
 __device__ __forceinline__ void writeFactors(
-        const Tokens& tokens, float* factors, float* sums, const Chunk& chunk) {
+        const Tokens& tokens, float* factors, const Chunk& chunk) {
     for (int i = threadIdx.x; i < C; i += THREADS) {
-        const int document = tokens.documents[i];
-        const bool leaves = document == tokens.documents[C - 1];
+        const int last = C - 1;
+        const bool leaves = tokens.documents[i] == tokens.documents[last];
         const bool writes = BETA || tokens.strengths[i] != 0;
+        const float left = (tokens.sums[last] - tokens.sums[i]) + (tokens.rests[last] - tokens.rests[i]);
         float* to = factors + chunk.place * 3 * C + i;
-        to[0] = document != 0 ? 0 : DECAY ? expf(tokens.sums[i]) : 1;
-        to[C] = leaves && writes ? tokens.decay(i, C - 1) : 0;
+        to[0] = tokens.documents[i] != 0 ? 0 : __expf(tokens.sums[i]);
+        to[C] = leaves && writes ? __expf(left) : 0;
         to[2 * C] = tokens.strengths[i];
-        sums[(chunk.place * C + i) * 2] = tokens.sums[i];
-        sums[(chunk.place * C + i) * 2 + 1] = tokens.rests[i];
     }
 }
 
-// Weighs 16 rows of products of pairs with their decay and a factor for each row: those of tokens i
-// from `first` with j <= i, or j < i if strict.
-__device__ __forceinline__ void weigh(
-        Accumulator<2 * STRIPS>& pairs,
-        const Tokens& tokens,
-        int first,
-        bool strict,
-        const float (&factors)[2]) {
-    const int rows[2] = {first + pairs.row(0), first + pairs.row(2)};
-    const float sums[2] = {tokens.sums[rows[0]], tokens.sums[rows[1]]};
-    const float rests[2] = {tokens.rests[rows[0]], tokens.rests[rows[1]]};
+// 16x16 products of keys with keys, for A, or of queries with keys, for P. Rows of A and of P are
+// taken from opposite ends, so that each warp has STRIPS + 1 of them.
+struct Block {
+    bool overlap;
+    int row;
+    int column;
+
+    __device__ __forceinline__ Block(int warp, int index) {
+        const int overlaps = STRIPS - warp;
+        overlap = index < overlaps;
+        row = 16 * (overlap ? overlaps - 1 : warp);
+        column = 16 * (overlap ? index : index - overlaps);
+    }
+
+    // Products become entries of A or P.
+    __device__ __forceinline__ void weigh(
+            Accumulator<2>& pairs, const Tokens& tokens, float scale) const {
+        const int rows[2] = {row + pairs.row(0), row + pairs.row(2)};
+        float factors[2];
+        float sums[2];
+        float rests[2];
 #pragma unroll
-    for (int n = 0; n < 2 * STRIPS; ++n) {
-        if (n * 8 > first + 8) {
-            continue;
+        for (int r = 0; r < 2; ++r) {
+            factors[r] = overlap ? tokens.strengths[rows[r]] : scale;
+            sums[r] = tokens.sums[rows[r]];
+            rests[r] = tokens.rests[rows[r]];
         }
-        const int column = pairs.column(n, 0);
-        const float2 sum = loadPair(tokens.sums + column);
-        const float2 rest = loadPair(tokens.rests + column);
 #pragma unroll
-        for (int e = 0; e < 4; ++e) {
-            const int i = rows[e / 2];
-            const int j = column + e % 2;
-            bool sees = j < i || (!strict && j == i);
+        for (int n = 0; n < 2; ++n) {
+            const int j = column + pairs.column(n, 0);
+            const float2 sum = loadPair(tokens.sums + j);
+            const float2 rest = loadPair(tokens.rests + j);
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                const int i = rows[e / 2];
+                bool sees = j + e % 2 + overlap <= i;
 #if POSITIONS
-            sees = sees && tokens.documents[i] == tokens.documents[j];
+                sees = sees && tokens.documents[i] == tokens.documents[j + e % 2];
 #endif
-            float weight = factors[e / 2];
+                float weight = factors[e / 2];
 #if DECAY
-            const float high = sums[e / 2] - (e % 2 ? sum.y : sum.x);
-            const float low = rests[e / 2] - (e % 2 ? rest.y : rest.x);
-            weight *= __expf(fminf(high + low, 0));
+                const float high = sums[e / 2] - (e % 2 ? sum.y : sum.x);
+                const float low = rests[e / 2] - (e % 2 ? rest.y : rest.x);
+                weight *= __expf(fminf(high + low, 0));
 #endif
-            pairs.at[n][e] = sees ? pairs.at[n][e] * weight : 0;
+                pairs.at[n][e] = sees ? pairs.at[n][e] * weight : 0;
+            }
         }
     }
-}
+};
 
 // Replaces 16 rows and columns of the lower triangle A by (I + A)^-1, a lane for each column.
 __device__ __forceinline__ void invertBlock(const Tile<float, C>& a, int first) {
@@ -243,22 +285,22 @@ __device__ __forceinline__ void mergeBlocks(const Tile<float, C>& a, int warp) {
     __syncthreads();
 }
 
-// Writes a [C, C] of sums out, zero above its diagonal blocks.
+// Writes a [C, C] of sums out, but for what is above its diagonal blocks.
 __device__ __forceinline__ void writeSquare(const Tile<float, C>& from, TYPE* to) {
 #pragma unroll
     for (int i = 0; i < C * C / 4; i += THREADS) {
         const int row = (i + threadIdx.x) / (C / 4);
         const int column = (i + threadIdx.x) % (C / 4) * 4;
-        const float4 values = column / 16 > row / 16
-                ? make_float4(0, 0, 0, 0)
-                : *reinterpret_cast<const float4*>(from.row(row) + column);
-        storeFour(to + row * C + column, values);
+        if (column / 16 <= row / 16) {
+            storeFour(to + row * C + column,
+                      *reinterpret_cast<const float4*>(from.row(row) + column));
+        }
     }
 }
 
 __host__ __device__ constexpr int chunkBytes() {
-    constexpr int inputs = Tile<TYPE, KEYS>::bytes(C) * (OUTPUT + 1);
-    constexpr int squares = Tile<float, C>::bytes(C) + OUTPUT * Tile<TYPE, C>::bytes(C);
+    constexpr int inputs = 2 * Tile<TYPE, KEYS>::bytes(C);
+    constexpr int squares = 2 * Tile<float, C>::bytes(C);
     return (inputs > squares ? inputs : squares) + sizeof(Tokens);
 }
 
@@ -271,7 +313,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) delta_chunks(
         TYPE* __restrict__ transforms,
         TYPE* __restrict__ scores,
         float* __restrict__ factors,
-        float* __restrict__ sums,
         long long queryRow,
         long long queryToken,
         long long queryHead,
@@ -285,86 +326,70 @@ extern "C" __global__ void __launch_bounds__(THREADS) delta_chunks(
         float scale) {
     const Chunk chunk(length, valueHeads);
     const int warp = threadIdx.x / 32;
-    const int keyHeadIndex = chunk.head / (valueHeads / heads);
+    const int head = chunk.head / (valueHeads / heads);  // of q and k
     const long long first = chunk.index * C;
 
+    LaneTokens lane;
+    if (warp == 0) {
+        lane.read(beta, decay, positions, chunk, length, valueHeads);
+    }
     Tokens& tokens = *reinterpret_cast<Tokens*>(sharedMemory());
     char* shared = sharedMemory() + sizeof(Tokens);
     const Tile<TYPE, KEYS> keys{reinterpret_cast<TYPE*>(shared)};
+    const Tile<TYPE, KEYS> queries{reinterpret_cast<TYPE*>(shared + keys.bytes(C))};
     keys.template fetch<C, THREADS, ALIGNED>(
-            k + chunk.row * keyRow + first * keyToken + keyHeadIndex * keyHead,
+            k + chunk.row * keyRow + first * keyToken + head * keyHead,
             keyToken,
             chunk.tokens,
             keyDim,
             threadIdx.x);
-#if OUTPUT
-    const Tile<TYPE, KEYS> queries{reinterpret_cast<TYPE*>(shared + keys.bytes(C))};
     queries.template fetch<C, THREADS, ALIGNED>(
-            q + chunk.row * queryRow + first * queryToken + keyHeadIndex * queryHead,
+            q + chunk.row * queryRow + first * queryToken + head * queryHead,
             queryToken,
             chunk.tokens,
             keyDim,
             threadIdx.x);
-#endif
     cp_async_commit();
     if (warp == 0) {
-        readTokens(tokens, beta, decay, positions, chunk, length, valueHeads);
+        lane.sumInto(tokens);
     }
     cp_async_wait<0>();
     __syncthreads();
-    writeFactors(tokens, factors, sums, chunk);
+    writeFactors(tokens, factors, chunk);
 
-    // Rows of A and of P from opposite ends, so that every warp has as much to do.
-    const int overlapRow = STRIPS - 1 - warp;
-    const int scoreRow = warp;
-    Accumulator<2 * STRIPS> overlap;
-    Accumulator<2 * STRIPS> score;
-    overlap.clear();
-    score.clear();
-#pragma unroll 4
-    for (int d = 0; d < KEYS; d += 16) {
-        const Operand<TYPE> left = keys.operand(16 * overlapRow, d);
-#if OUTPUT
-        const Operand<TYPE> query = queries.operand(16 * scoreRow, d);
-#endif
+    Accumulator<2> products[STRIPS + 1];
 #pragma unroll
-        for (int n = 0; n < STRIPS; ++n) {
-            const bool overlaps = BETA && n <= overlapRow;
-            const bool scored = OUTPUT && n <= scoreRow;
-            if (overlaps || scored) {
-                const RightOperand<TYPE> right = keys.right(16 * n, d);
-                if (overlaps) {
-                    multiply(overlap.at[2 * n], overlap.at[2 * n + 1], left, right);
-                }
-#if OUTPUT
-                if (scored) {
-                    multiply(score.at[2 * n], score.at[2 * n + 1], query, right);
-                }
-#endif
-            }
+    for (int n = 0; n <= STRIPS; ++n) {
+        products[n].clear();
+    }
+#pragma unroll 2
+    for (int d = 0; d < KEYS; d += 16) {
+#pragma unroll
+        for (int n = 0; n <= STRIPS; ++n) {
+            const Block block(warp, n);
+            multiply(
+                    products[n].at[0],
+                    products[n].at[1],
+                    (block.overlap ? keys : queries).operand(block.row, d),
+                    keys.right(block.column, d));
         }
     }
     __syncthreads();
 
     const Tile<float, C> square{reinterpret_cast<float*>(shared)};
-    const Tile<TYPE, C> lower{reinterpret_cast<TYPE*>(shared + square.bytes(C))};
-#if BETA
-    const float strengths[2] = {
-            tokens.strengths[16 * overlapRow + overlap.row(0)],
-            tokens.strengths[16 * overlapRow + overlap.row(2)]};
-    weigh(overlap, tokens, 16 * overlapRow, true, strengths);
-    store(overlap, square.at, square.STRIDE, 16 * overlapRow, 0);
-#endif
-#if OUTPUT
-    const float scales[2] = {scale, scale};
-    weigh(score, tokens, 16 * scoreRow, false, scales);
-    store(score, lower.at, lower.STRIDE, 16 * scoreRow, 0);
-#endif
+    const Tile<float, C> lower{reinterpret_cast<float*>(shared + square.bytes(C))};
+#pragma unroll
+    for (int n = 0; n <= STRIPS; ++n) {
+        const Block block(warp, n);
+        block.weigh(products[n], tokens, scale);
+        store(products[n],
+              (block.overlap ? square : lower).at,
+              square.STRIDE,
+              block.row,
+              block.column);
+    }
     __syncthreads();
-#if OUTPUT
-    lower.template store<C, THREADS, true>(
-            scores + chunk.place * C * C, C, C, C, threadIdx.x);
-#endif
+    writeSquare(lower, scores + chunk.place * C * C);
 #if BETA
     invertBlock(square, 16 * warp);
     __syncthreads();

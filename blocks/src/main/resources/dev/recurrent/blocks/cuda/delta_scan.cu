@@ -8,21 +8,27 @@
 //
 // A warp owns 16 columns of V and keeps their S transposed, as fp32 sums in its registers: sums of
 // one product are operands of the next as they stand, so that nothing of the chain
-// S -> U -> S' goes through shared memory and warps wait for each other only where inputs come and
-// go. Those are copied STAGES - 1 chunks ahead. Outputs leave through the place of V.
+// S -> U -> S' goes through shared memory, and warps wait for each other only where inputs come and
+// go. Those are copied some chunks ahead. Outputs leave through the place of V.
+//
+// Where there are too few sequences to fill the device, the chain is all that counts: with SPLIT,
+// other warps compute O, a chunk later, from S and U that the first hand over in shared memory; and
+// with LOADERS, yet others copy the inputs.
 //
 // Constants: TYPE (of q, k, v, T, P, O: float or bfloat16), CHUNK (C), KEYS (K rounded up to a
-// multiple of 16), WARPS (of a block, for 16 WARPS columns of V), STAGES, BETA (1 if there is one),
-// OUTPUT (1 if O is wanted), STORE_STATES (1 if S as it enters chunks is, transposed: [B, HV,
-// chunks, V, K]), STORE_VALUES (1 if U is, as V lies), ALIGNED (1 if rows of q, k, v and o begin at
-// multiples of 16 bytes and K and V are multiples of as many).
-// Grid: batch * value heads * slices of V blocks of 32 WARPS threads; scanBytes() of shared memory.
+// multiple of 16), WARPS (of a block that own columns of V), SPLIT (1 if as many others compute O),
+// LOADERS (warps that copy inputs; 0 if all do), STAGES (chunks whose inputs have room: at least
+// 1 + SPLIT, those beyond are copied ahead), BETA (1 if there is one), ALIGNED (1 if rows of q, k, v
+// and o begin at multiples of 16 bytes and K and V are multiples of as many).
+// Grid: batch * value heads * slices of V blocks of THREADS; scanBytes() of shared memory.
 
 constexpr int C = CHUNK;
 constexpr int STRIPS = C / 16;
 constexpr int DEPTHS = KEYS / 16;
-constexpr int THREADS = WARPS * 32;
 constexpr int COLUMNS = WARPS * 16;
+constexpr int THREADS = 32 * (WARPS * (1 + SPLIT) + LOADERS);
+constexpr int FETCHERS = LOADERS == 0 ? THREADS : 32 * LOADERS;
+constexpr int AHEAD = STAGES - 1 - SPLIT;  // chunks that copies are ahead of their use
 
 // One chunk's inputs.
 struct Stage {
@@ -34,11 +40,13 @@ struct Stage {
     float* factors;
 
     __host__ __device__ static constexpr int bytes() {
-        return Tile<TYPE, KEYS>::bytes(C) * (1 + OUTPUT) + Tile<TYPE, COLUMNS>::bytes(C)
-                + Tile<TYPE, C>::bytes(C) * (BETA + OUTPUT) + 3 * C * (int)sizeof(float);
+        return Tile<TYPE, KEYS>::bytes(C) * 2 + Tile<TYPE, COLUMNS>::bytes(C)
+                + Tile<TYPE, C>::bytes(C) * (1 + BETA) + 3 * C * (int)sizeof(float);
     }
 
-    __device__ explicit Stage(char* at) {
+    // The place of a chunk.
+    __device__ explicit Stage(int chunk) {
+        char* at = sharedMemory() + chunk % STAGES * bytes();
         factors = reinterpret_cast<float*>(at);
         at += 3 * C * sizeof(float);
         keys.at = reinterpret_cast<TYPE*>(at);
@@ -48,21 +56,39 @@ struct Stage {
         transform.at = reinterpret_cast<TYPE*>(at);
         at += transform.bytes(C) * BETA;
         queries.at = reinterpret_cast<TYPE*>(at);
-        at += queries.bytes(C) * OUTPUT;
+        at += queries.bytes(C);
         scores.at = reinterpret_cast<TYPE*>(at);
     }
 };
 
-__host__ __device__ constexpr int scanBytes() { return STAGES * Stage::bytes(); }
+// What a warp hands to the one that computes its outputs: S and U as operands. Two of them, so that
+// one is read while the other is written.
+struct Handover {
+    static constexpr int PLACE = 256 * sizeof(TYPE);
+    static constexpr int BYTES = (DEPTHS + STRIPS) * PLACE;
+
+    char* entering;
+    char* writes;
+
+    __device__ Handover(int chunk, int warp) {
+        entering = sharedMemory() + STAGES * Stage::bytes() + (chunk % 2 * WARPS + warp) * BYTES;
+        writes = entering + DEPTHS * PLACE;
+    }
+};
+
+__host__ __device__ constexpr int scanBytes() {
+    return STAGES * Stage::bytes() + SPLIT * 2 * WARPS * Handover::BYTES;
+}
 
 // Starts to fetch what is not above the diagonal blocks of a [C, C].
-__device__ __forceinline__ void fetchLower(const Tile<TYPE, C>& to, const TYPE* from) {
+__device__ __forceinline__ void fetchLower(
+        const Tile<TYPE, C>& to, const TYPE* from, int thread) {
     constexpr int VECTOR = Tile<TYPE, C>::VECTOR;
     constexpr int VECTORS = C / VECTOR;
 #pragma unroll
-    for (int i = 0; i < C * VECTORS; i += THREADS) {
-        const int row = (i + threadIdx.x) / VECTORS;
-        const int column = (i + threadIdx.x) % VECTORS * VECTOR;
+    for (int i = 0; i < C * VECTORS; i += FETCHERS) {
+        const int row = (i + thread) / VECTORS;
+        const int column = (i + thread) % VECTORS * VECTOR;
         if (row < C && column / 16 <= row / 16) {
             cp_async16(to.row(row) + column, from + row * C + column, true);
         }
@@ -84,25 +110,27 @@ struct Source {
     int keyDim;
     int columns;  // of V that are the block's
 
-    __device__ __forceinline__ void fetch(const Stage& stage, int chunk) const {
+    __device__ __forceinline__ void fetch(int chunk) const {
+        const Stage stage(chunk);
         const long long token = (long long)chunk * C;
         const int tokens = length - chunk * C;
-        const int thread = threadIdx.x;
-        stage.keys.template fetch<C, THREADS, ALIGNED>(
+        const int thread = threadIdx.x - (THREADS - FETCHERS);
+        if (thread < 0) {
+            return;
+        }
+        stage.keys.template fetch<C, FETCHERS, ALIGNED>(
                 k + token * keyToken, keyToken, tokens, keyDim, thread);
-        stage.values.template fetch<C, THREADS, ALIGNED>(
+        stage.values.template fetch<C, FETCHERS, ALIGNED>(
                 v + token * valueToken, valueToken, tokens, columns, thread);
-        for (int i = thread * 4; i < 3 * C; i += THREADS * 4) {
-            cp_async16(stage.factors + i, factors + (long long)chunk * 3 * C + i, true);
+        for (int i = thread * 4; i < 3 * C; i += FETCHERS * 4) {
+            cp_async16(stage.factors + i, factors + token * 3 + i, true);
         }
 #if BETA
-        fetchLower(stage.transform, transforms + token * C);
+        fetchLower(stage.transform, transforms + token * C, thread);
 #endif
-#if OUTPUT
-        stage.queries.template fetch<C, THREADS, ALIGNED>(
+        stage.queries.template fetch<C, FETCHERS, ALIGNED>(
                 q + token * queryToken, queryToken, tokens, keyDim, thread);
-        fetchLower(stage.scores, scores + token * C);
-#endif
+        fetchLower(stage.scores, scores + token * C, thread);
     }
 };
 
@@ -151,7 +179,159 @@ struct State {
     }
 };
 
-extern "C" __global__ void __launch_bounds__(THREADS) delta_scan(
+// A warp's 16 columns of O.
+struct Output {
+    Accumulator<2> sums[STRIPS];
+
+    __device__ __forceinline__ void clear() {
+#pragma unroll
+        for (int i = 0; i < STRIPS; ++i) {
+            sums[i].clear();
+        }
+    }
+
+    // Adds Q S for 16 of K.
+    __device__ __forceinline__ void read(
+            const Stage& stage, const RightOperand<TYPE>& entering, int depth) {
+#pragma unroll
+        for (int i = 0; i < STRIPS; ++i) {
+            multiply(
+                    sums[i].at[0], sums[i].at[1], stage.queries.operand(16 * i, depth), entering);
+        }
+    }
+
+    // Weighs that and adds P U.
+    __device__ __forceinline__ void add(
+            const Stage& stage, const RightOperand<TYPE> (&writes)[STRIPS], float scale) {
+        const float* fromStart = stage.factors;
+#pragma unroll
+        for (int i = 0; i < STRIPS; ++i) {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                const float factor = scale * fromStart[16 * i + sums[i].row(e)];
+                sums[i].at[0][e] *= factor;
+                sums[i].at[1][e] *= factor;
+            }
+#pragma unroll
+            for (int j = 0; j <= i; ++j) {
+                multiply(
+                        sums[i].at[0],
+                        sums[i].at[1],
+                        stage.scores.operand(16 * i, 16 * j),
+                        writes[j]);
+            }
+        }
+    }
+
+    // Writes it out, through the place of the warp's values.
+    __device__ __forceinline__ void leave(
+            const Stage& stage, int own, TYPE* to, long long stride, int tokens, int columns)
+            const {
+#pragma unroll
+        for (int i = 0; i < STRIPS; ++i) {
+            store(sums[i], stage.values.at, stage.values.STRIDE, 16 * i, own);
+        }
+        __syncwarp();
+        Tile<TYPE, COLUMNS>{stage.values.at + own}.template store<C, 32, ALIGNED, 16>(
+                to, stride, tokens, columns, laneIndex());
+    }
+};
+
+// What a warp writes to its columns of S, [V, C] in parts of 16 tokens.
+struct Update {
+    Accumulator<2> held[STRIPS];  // K S
+    RightOperand<TYPE> writes[STRIPS];  // U
+    Operand<TYPE> reaching[STRIPS];  // what is left of it at the chunk's end
+
+    __device__ __forceinline__ void clear() {
+#pragma unroll
+        for (int i = 0; i < STRIPS; ++i) {
+            held[i].clear();
+        }
+    }
+
+    __device__ __forceinline__ void read(
+            const Stage& stage, const Operand<TYPE>& entering, int depth) {
+#if BETA
+#pragma unroll
+        for (int i = 0; i < STRIPS; ++i) {
+            multiply(
+                    held[i].at[0], held[i].at[1], entering, stage.keys.right(16 * i, depth));
+        }
+#endif
+    }
+
+    __device__ __forceinline__ void correct(const Stage& stage, int own) {
+        const float* fromStart = stage.factors;
+        const float* toEnd = stage.factors + C;
+        const float* strengths = stage.factors + 2 * C;
+        Operand<TYPE> wanted[STRIPS];
+#pragma unroll
+        for (int i = 0; i < STRIPS; ++i) {
+            wanted[i] = stage.values.transposed(own, 16 * i);
+#if BETA
+            Accumulator<2> value;
+            wanted[i].give(value.at[0], value.at[1]);
+#pragma unroll
+            for (int n = 0; n < 2; ++n) {
+                const int c = 16 * i + value.column(n, 0);
+                const float2 beta = loadPair(strengths + c);
+                const float2 kept = loadPair(fromStart + c);
+#pragma unroll
+                for (int e = 0; e < 4; ++e) {
+                    value.at[n][e] = (e % 2 ? beta.y : beta.x)
+                            * (value.at[n][e] - (e % 2 ? kept.y : kept.x) * held[i].at[n][e]);
+                }
+            }
+            wanted[i].take(value.at[0], value.at[1]);
+#endif
+        }
+#pragma unroll
+        for (int i = 0; i < STRIPS; ++i) {
+            Accumulator<2> value;
+#if BETA
+            value.clear();
+#pragma unroll
+            for (int j = 0; j <= i; ++j) {
+                multiply(
+                        value.at[0],
+                        value.at[1],
+                        wanted[j],
+                        stage.transform.right(16 * i, 16 * j));
+            }
+#else
+            wanted[i].give(value.at[0], value.at[1]);
+#endif
+            writes[i].take(value.at[0], value.at[1]);
+#pragma unroll
+            for (int n = 0; n < 2; ++n) {
+                const float2 left = loadPair(toEnd + 16 * i + value.column(n, 0));
+#pragma unroll
+                for (int e = 0; e < 4; ++e) {
+                    value.at[n][e] *= e % 2 ? left.y : left.x;
+                }
+            }
+            reaching[i].take(value.at[0], value.at[1]);
+        }
+    }
+
+    __device__ __forceinline__ void write(const Stage& stage, State& state) const {
+        state.scale(stage.factors[C - 1]);
+#pragma unroll
+        for (int d = 0; d < DEPTHS; ++d) {
+#pragma unroll
+            for (int j = 0; j < STRIPS; ++j) {
+                multiply(
+                        state.sums.at[2 * d],
+                        state.sums.at[2 * d + 1],
+                        reaching[j],
+                        stage.keys.rightTransposed(16 * d, 16 * j));
+            }
+        }
+    }
+};
+
+extern "C" __global__ void __launch_bounds__(THREADS, 1) delta_scan(
         const TYPE* __restrict__ q,
         const TYPE* __restrict__ k,
         const TYPE* __restrict__ v,
@@ -161,8 +341,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) delta_scan(
         const float* __restrict__ initial,
         TYPE* __restrict__ o,
         float* __restrict__ last,
-        TYPE* __restrict__ states,
-        TYPE* __restrict__ written,
         long long queryRow,
         long long queryToken,
         long long queryHead,
@@ -179,19 +357,20 @@ extern "C" __global__ void __launch_bounds__(THREADS) delta_scan(
         int valueDim,
         float scale) {
     const int slices = (valueDim + COLUMNS - 1) / COLUMNS;
-    const int slice = blockIdx.x % slices;
+    const int first = blockIdx.x % slices * COLUMNS;  // the block's first column
     const int head = blockIdx.x / slices % valueHeads;
     const int row = blockIdx.x / slices / valueHeads;
-    const int keyHeadIndex = head / (valueHeads / heads);
+    const int keyIndex = head / (valueHeads / heads);  // the head of q and k
     const int chunks = (length + C - 1) / C;
     const long long sequence = (long long)row * valueHeads + head;
-    const int first = slice * COLUMNS;  // the block's first column
     const int warp = threadIdx.x / 32;
-    const int own = warp * 16;  // the warp's first column in the block's
+    const bool owns = warp < WARPS;
+    const bool loads = warp >= WARPS * (1 + SPLIT);
+    const int own = warp % WARPS * 16;  // the warp's first column in the block's
 
     Source source;
-    source.q = q + row * queryRow + keyHeadIndex * queryHead;
-    source.k = k + row * keyRow + keyHeadIndex * keyHead;
+    source.q = q + row * queryRow + keyIndex * queryHead;
+    source.k = k + row * keyRow + keyIndex * keyHead;
     source.v = v + row * valueRow + head * valueHead + first;
     source.transforms = transforms + sequence * chunks * C * C;
     source.scores = scores + sequence * chunks * C * C;
@@ -204,205 +383,115 @@ extern "C" __global__ void __launch_bounds__(THREADS) delta_scan(
     source.columns = valueDim - first;
 
     const long long outputToken = (long long)valueHeads * valueDim;
-    const long long outputs = (row * (long long)length * valueHeads + head) * valueDim + first + own;
+    o += (row * (long long)length * valueHeads + head) * valueDim + first + own;
     const int columns = valueDim - first - own;  // that are left for the warp
 
     State state;
-    state.read(
-            initial == nullptr ? nullptr : initial + sequence * keyDim * valueDim,
-            first + own,
-            keyDim,
-            valueDim);
+    if (owns) {
+        state.read(
+                initial == nullptr ? nullptr : initial + sequence * keyDim * valueDim,
+                first + own,
+                keyDim,
+                valueDim);
+    }
 #pragma unroll
-    for (int n = 0; n < STAGES - 1; ++n) {
+    for (int n = 0; n < AHEAD; ++n) {
         if (n < chunks) {
-            source.fetch(Stage(sharedMemory() + n * Stage::bytes()), n);
+            source.fetch(n);
         }
         cp_async_commit();
     }
 
-    for (int chunk = 0; chunk < chunks; ++chunk) {
-        const Stage stage(sharedMemory() + chunk % STAGES * Stage::bytes());
-#if STAGES > 1
-        cp_async_wait<STAGES - 2>();
+    for (int step = 0; step < chunks + SPLIT; ++step) {
+#if STAGES > 1 + SPLIT
+        cp_async_wait<AHEAD - 1>();
         __syncthreads();
-        const int next = chunk + STAGES - 1;
-        if (next < chunks) {
-            source.fetch(Stage(sharedMemory() + next % STAGES * Stage::bytes()), next);
+        if (step + AHEAD < chunks) {
+            source.fetch(step + AHEAD);
         }
         cp_async_commit();
 #else
         __syncthreads();
-        source.fetch(stage, chunk);
+        if (step < chunks) {
+            source.fetch(step);
+        }
         cp_async_commit();
         cp_async_wait<0>();
         __syncthreads();
 #endif
-        const float* fromStart = stage.factors;
-        const float* toEnd = stage.factors + C;
-        const float* strengths = stage.factors + 2 * C;
-        const int tokens = length - chunk * C;
-
-#if STORE_STATES
-        store(state.sums,
-              states + (sequence * chunks + chunk) * valueDim * keyDim,
-              keyDim,
-              first + own,
-              0,
-              valueDim,
-              keyDim);
+        if (owns && step < chunks) {
+            const Stage stage(step);
+            Update update;
+            update.clear();
+#if SPLIT
+            const Handover handover(step, warp);
+#else
+            Output output;
+            output.clear();
 #endif
-
-        // Sums over K: of S with the keys, transposed, and of the queries with S.
-        Accumulator<2 * STRIPS> update;
-        Accumulator<2> output[STRIPS];
-        update.clear();
 #pragma unroll
-        for (int i = 0; i < STRIPS; ++i) {
-            output[i].clear();
-        }
-#pragma unroll
-        for (int d = 0; d < DEPTHS; ++d) {
-            Operand<TYPE> entering;
-            RightOperand<TYPE> enteringRight;
-            entering.take(state.sums.at[2 * d], state.sums.at[2 * d + 1]);
-            enteringRight.take(state.sums.at[2 * d], state.sums.at[2 * d + 1]);
+            for (int d = 0; d < DEPTHS; ++d) {
+                Operand<TYPE> left;
+                RightOperand<TYPE> right;
+                left.take(state.sums.at[2 * d], state.sums.at[2 * d + 1]);
+                right.take(state.sums.at[2 * d], state.sums.at[2 * d + 1]);
+                update.read(stage, left, 16 * d);
+#if SPLIT
+                right.put(handover.entering + d * handover.PLACE);
+#else
+                output.read(stage, right, 16 * d);
+#endif
+            }
+            update.correct(stage, own);
+#if SPLIT
 #pragma unroll
             for (int i = 0; i < STRIPS; ++i) {
-#if BETA
-                multiply(
-                        update.at[2 * i],
-                        update.at[2 * i + 1],
-                        entering,
-                        stage.keys.right(16 * i, 16 * d));
-#endif
-#if OUTPUT
-                multiply(
-                        output[i].at[0],
-                        output[i].at[1],
-                        stage.queries.operand(16 * i, 16 * d),
-                        enteringRight);
-#endif
+                update.writes[i].put(handover.writes + i * handover.PLACE);
             }
-        }
-
-        // What is to be written, [V, C], before and after the transform.
-        Operand<TYPE> wanted[STRIPS];
-        RightOperand<TYPE> writes[STRIPS];
-        Operand<TYPE> reaching[STRIPS];
-#pragma unroll
-        for (int i = 0; i < STRIPS; ++i) {
-            wanted[i] = stage.values.transposed(own, 16 * i);
-#if BETA
-            Accumulator<2> value;
-            wanted[i].give(value.at[0], value.at[1]);
-#pragma unroll
-            for (int n = 0; n < 2; ++n) {
-                const int c = 16 * i + value.column(n, 0);
-                const float2 beta = loadPair(strengths + c);
-                const float2 kept = loadPair(fromStart + c);
-                float(&x)[4] = value.at[n];
-                const float(&held)[4] = update.at[2 * i + n];
-                x[0] = beta.x * (x[0] - kept.x * held[0]);
-                x[1] = beta.y * (x[1] - kept.y * held[1]);
-                x[2] = beta.x * (x[2] - kept.x * held[2]);
-                x[3] = beta.y * (x[3] - kept.y * held[3]);
-            }
-            wanted[i].take(value.at[0], value.at[1]);
-#endif
-        }
-        __syncwarp();  // the warp has read its values: their place is free
-#pragma unroll
-        for (int i = 0; i < STRIPS; ++i) {
-            Accumulator<2> value;
-#if BETA
-            value.clear();
-#pragma unroll
-            for (int j = 0; j <= i; ++j) {
-                multiply(
-                        value.at[0],
-                        value.at[1],
-                        wanted[j],
-                        stage.transform.right(16 * i, 16 * j));
-            }
-            writes[i].take(value.at[0], value.at[1]);
+            update.write(stage, state);
 #else
-            wanted[i].give(value.at[0], value.at[1]);
-            writes[i].take(value.at[0], value.at[1]);
+            update.write(stage, state);
+            output.add(stage, update.writes, scale);
+            __syncwarp();
+            output.leave(
+                    stage,
+                    own,
+                    o + (long long)step * C * outputToken,
+                    outputToken,
+                    length - step * C,
+                    columns);
 #endif
-#if STORE_VALUES
-#pragma unroll
-            for (int n = 0; n < 2; ++n) {
-#pragma unroll
-                for (int e = 0; e < 4; ++e) {
-                    stage.values.row(16 * i + value.column(n, e))[own + value.row(e)] =
-                            narrow<TYPE>(value.at[n][e]);
-                }
-            }
-#endif
-#pragma unroll
-            for (int n = 0; n < 2; ++n) {
-                const float2 left = loadPair(toEnd + 16 * i + value.column(n, 0));
-                value.at[n][0] *= left.x;
-                value.at[n][1] *= left.y;
-                value.at[n][2] *= left.x;
-                value.at[n][3] *= left.y;
-            }
-            reaching[i].take(value.at[0], value.at[1]);
         }
-#if STORE_VALUES
-        __syncwarp();
-        Tile<TYPE, COLUMNS>{stage.values.at + own}.template store<C, 32, ALIGNED, 16>(
-                written + outputs + (long long)chunk * C * outputToken,
-                outputToken,
-                tokens,
-                columns,
-                laneIndex());
-        __syncwarp();
-#endif
-
-        state.scale(fromStart[C - 1]);
+#if SPLIT
+        if (!owns && !loads && step > 0) {
+            const int chunk = step - 1;
+            const Stage stage(chunk);
+            const Handover handover(chunk, warp - WARPS);
+            Output output;
+            output.clear();
 #pragma unroll
-        for (int d = 0; d < DEPTHS; ++d) {
-#pragma unroll
-            for (int j = 0; j < STRIPS; ++j) {
-                multiply(
-                        state.sums.at[2 * d],
-                        state.sums.at[2 * d + 1],
-                        reaching[j],
-                        stage.keys.rightTransposed(16 * d, 16 * j));
+            for (int d = 0; d < DEPTHS; ++d) {
+                RightOperand<TYPE> right;
+                right.get(handover.entering + d * handover.PLACE);
+                output.read(stage, right, 16 * d);
             }
+            RightOperand<TYPE> writes[STRIPS];
+#pragma unroll
+            for (int i = 0; i < STRIPS; ++i) {
+                writes[i].get(handover.writes + i * handover.PLACE);
+            }
+            output.add(stage, writes, scale);
+            output.leave(
+                    stage,
+                    own,
+                    o + (long long)chunk * C * outputToken,
+                    outputToken,
+                    length - chunk * C,
+                    columns);
         }
-
-#if OUTPUT
-#pragma unroll
-        for (int i = 0; i < STRIPS; ++i) {
-#pragma unroll
-            for (int e = 0; e < 4; ++e) {
-                const float factor = scale * fromStart[16 * i + output[i].row(e)];
-                output[i].at[0][e] *= factor;
-                output[i].at[1][e] *= factor;
-            }
-#pragma unroll
-            for (int j = 0; j <= i; ++j) {
-                multiply(
-                        output[i].at[0],
-                        output[i].at[1],
-                        stage.scores.operand(16 * i, 16 * j),
-                        writes[j]);
-            }
-            store(output[i], stage.values.at, stage.values.STRIDE, 16 * i, own);
-        }
-        __syncwarp();
-        Tile<TYPE, COLUMNS>{stage.values.at + own}.template store<C, 32, ALIGNED, 16>(
-                o + outputs + (long long)chunk * C * outputToken,
-                outputToken,
-                tokens,
-                columns,
-                laneIndex());
 #endif
     }
-    if (last != nullptr) {
+    if (owns && last != nullptr) {
         state.write(last + sequence * keyDim * valueDim, first + own, keyDim, valueDim);
     }
 }

@@ -25,7 +25,7 @@ __device__ __forceinline__ void mma_tf32(
 // Two floats rounded to bf16, the first in the low half.
 __device__ __forceinline__ unsigned pack_bf16(float low, float high) {
     unsigned packed;
-    asm("cvt.rn.bf16x2.f32 %0,%1,%2;" : "=r"(packed) : "f"(high), "f"(low));
+    asm volatile("cvt.rn.bf16x2.f32 %0,%1,%2;" : "=r"(packed) : "f"(high), "f"(low));
     return packed;
 }
 

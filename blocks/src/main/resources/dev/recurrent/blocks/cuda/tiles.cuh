@@ -164,10 +164,43 @@ struct RightOperand<bfloat16> {
             part[p / 2][p % 2] = four[p];
         }
     }
+
+    // Hands it to another warp: `place` is 512 bytes of shared memory.
+    __device__ __forceinline__ void put(char* place) const {
+        reinterpret_cast<uint4*>(place)[laneIndex()] =
+                make_uint4(part[0][0], part[0][1], part[1][0], part[1][1]);
+    }
+
+    __device__ __forceinline__ void get(const char* place) {
+        const uint4 four = reinterpret_cast<const uint4*>(place)[laneIndex()];
+        part[0][0] = four.x;
+        part[0][1] = four.y;
+        part[1][0] = four.z;
+        part[1][1] = four.w;
+    }
 };
 
 template <>
-struct RightOperand<float> : Operand<float> {};
+struct RightOperand<float> : Operand<float> {
+    // `place` is 1024 bytes.
+    __device__ __forceinline__ void put(char* place) const {
+        float2* to = reinterpret_cast<float2*>(place) + laneIndex();
+#pragma unroll
+        for (int p = 0; p < 4; ++p) {
+            to[p * 32] = make_float2(part[p][0], part[p][1]);
+        }
+    }
+
+    __device__ __forceinline__ void get(const char* place) {
+        const float2* from = reinterpret_cast<const float2*>(place) + laneIndex();
+#pragma unroll
+        for (int p = 0; p < 4; ++p) {
+            const float2 pair = from[p * 32];
+            part[p][0] = pair.x;
+            part[p][1] = pair.y;
+        }
+    }
+};
 
 // c += a bt: 16 rows of a, of b eight rows for each of the two accumulators.
 __device__ __forceinline__ void multiply(
