@@ -37,16 +37,18 @@ __device__ __forceinline__ int tileRow(int tile) {
     return tile < 1 ? 0 : tile < 3 ? 1 : tile < 6 ? 2 : 3;
 }
 
-// Of each chunk and value head, what g, beta and the positions come to. At padding and beyond the
-// last token the first three are zero.
+// Of each chunk and value head, what g, beta and the positions come to. Strengths, and what is kept
+// from the start and to the end, are zero at padding and beyond the last token.
 enum Factor {
-    FROM_START = 0,       // what is kept of the state that enters the chunk
-    TO_END = CHUNK,       // what is kept until the chunk's end
-    STRENGTH = 2 * CHUNK, // beta, or one
-    ACROSS = 3 * CHUNK,   // what the chunk keeps of the state that enters it
-    SUM = ACROSS + 16,    // of g since the chunk's start,
-    REST = SUM + CHUNK,   // and what a float of it lacks
-    DOCUMENT = REST + CHUNK,  // starts of documents in the chunk so far; -1 at padding
+    FROM_START = 0,              // what is kept of the state that enters the chunk
+    WRITTEN = CHUNK,             // what is kept until the chunk's end, times beta
+    ACROSS = 2 * CHUNK,          // what the chunk keeps of the state that enters it
+    SCAN_FACTORS = ACROSS + 16,  // so many go from chunk to chunk
+    TO_END = SCAN_FACTORS,       // what is kept until the chunk's end
+    STRENGTH = TO_END + CHUNK,   // beta, or one
+    SUM = STRENGTH + CHUNK,      // of g since the chunk's start,
+    REST = SUM + CHUNK,          // and what a float of it lacks
+    DOCUMENT = REST + CHUNK,     // starts of documents in the chunk so far; -1 at padding
     FACTORS = DOCUMENT + CHUNK
 };
 
@@ -131,33 +133,34 @@ __device__ __forceinline__ void storeTokens(
         const Accumulator<CHUNK / 8>& sums, TYPE* to, long long stride, int tokens, int values) {
     const int lane = laneIndex();
     const bool odd = lane / 4 % 2;
-    const int value = lane / 8 * 2;
+    const int column = lane / 8 * 2;
+    int token = lane % 4 * 2 + odd;
+    TYPE* at = to + token * stride + column;
 #pragma unroll
     for (int n = 0; n < CHUNK / 8; ++n) {
+        const bool inside = token < tokens;
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
             const float* pair = sums.at[n] + 2 * half;
             const float other = __shfl_xor_sync(~0u, odd ? pair[0] : pair[1], 4);
             const float first = odd ? other : pair[0];
             const float second = odd ? pair[1] : other;
-            const int token = n * 8 + lane % 4 * 2 + odd;
-            const int column = value + half * 8;
-            if (token < tokens) {
-                TYPE* at = to + token * stride + column;
-                if (ALIGNED) {
-                    if (column < values) {
-                        storePair(at, first, second);
-                    }
-                } else {
-                    if (column < values) {
-                        at[0] = narrow<TYPE>(first);
-                    }
-                    if (column + 1 < values) {
-                        at[1] = narrow<TYPE>(second);
-                    }
+            if (ALIGNED) {
+                // Columns come in eights, of which the first are inside.
+                if (inside && (half == 0 || 8 < values)) {
+                    storePair(at + half * 8, first, second);
+                }
+            } else if (inside) {
+                if (column + half * 8 < values) {
+                    at[half * 8] = narrow<TYPE>(first);
+                }
+                if (column + half * 8 + 1 < values) {
+                    at[half * 8 + 1] = narrow<TYPE>(second);
                 }
             }
         }
+        token += 8;
+        at += 8 * stride;
     }
 }
 
@@ -218,8 +221,21 @@ __device__ __forceinline__ void readAndStore(
             left.take(first, second);
 #pragma unroll
             for (int n = 0; n < CHUNK / 16; ++n) {
-                const Operand<TYPE> right = keys.operand(n * 16, d * 16);
+                const RightOperand<TYPE> right = keys.right(n * 16, d * 16);
                 multiply(sums.at[2 * n], sums.at[2 * n + 1], left, right);
+            }
+        }
+    }
+}
+
+__device__ __forceinline__ void keep(StateRows& state, float factor) {
+    // Without g, chunks that no document starts in keep all.
+    if (factor != 1) {
+#pragma unroll
+        for (int n = 0; n < KEYS / 8; ++n) {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                state.at[n][e] *= factor;
             }
         }
     }
@@ -232,7 +248,7 @@ __device__ __forceinline__ void add(
     for (int d = 0; d < CHUNK / 16; ++d) {
 #pragma unroll
         for (int n = 0; n < KEYS / 16; ++n) {
-            const Operand<TYPE> right = tokens.transposed(n * 16, d * 16);
+            const RightOperand<TYPE> right = tokens.rightTransposed(n * 16, d * 16);
             multiply(state.at[2 * n], state.at[2 * n + 1], rows[d], right);
         }
     }

@@ -124,7 +124,7 @@ __device__ __forceinline__ void addPairs(
             const int j = tile - i * (i + 1) / 2;
 #pragma unroll
             for (int d = 0; d < PANEL; d += 16) {
-                const Operand<TYPE> right = panel.residuals.operand(j * 16, d);
+                const RightOperand<TYPE> right = panel.residuals.right(j * 16, d);
                 multiply(scores[t].at[0], scores[t].at[1],
                          panel.gradients.operand(i * 16, d), right);
                 if (BETA) {
@@ -193,7 +193,8 @@ __device__ __forceinline__ void addRead(
             }
 #pragma unroll
             for (int n = 0; n < COLUMNS / 16; ++n) {
-                const Operand<TYPE> right = keys.transposed(column + n * 16, j * 16);
+                const RightOperand<TYPE> right
+                        = keys.rightTransposed(column + n * 16, j * 16);
 #pragma unroll
                 for (int m = 0; m < 2; ++m) {
                     if (j <= row / 16 + m) {
@@ -225,7 +226,8 @@ __device__ __forceinline__ void addWritten(
             }
 #pragma unroll
             for (int n = 0; n < COLUMNS / 16; ++n) {
-                const Operand<TYPE> right = tokens.transposed(column + n * 16, i * 16);
+                const RightOperand<TYPE> right
+                        = tokens.rightTransposed(column + n * 16, i * 16);
 #pragma unroll
                 for (int m = 0; m < 2; ++m) {
                     if (row / 16 + m <= i) {
@@ -276,15 +278,24 @@ __device__ __forceinline__ void addProducts(
 }
 
 // The lane's part of the sum of all products of elements.
-__device__ __forceinline__ float dot(const Operand<TYPE>& a, const Operand<TYPE>& b) {
-    float x[2][4];
-    float y[2][4];
-    a.give(x[0], x[1]);
-    b.give(y[0], y[1]);
+__device__ __forceinline__ float dot(
+        const RightOperand<bfloat16>& a, const RightOperand<bfloat16>& b) {
     float sum = 0;
 #pragma unroll
-    for (int i = 0; i < 8; ++i) {
-        sum += x[i / 4][i % 4] * y[i / 4][i % 4];
+    for (int p = 0; p < 4; ++p) {
+        const unsigned x = a.part[p / 2][p % 2];
+        const unsigned y = b.part[p / 2][p % 2];
+        sum += __uint_as_float(x << 16) * __uint_as_float(y << 16);
+        sum += __uint_as_float(x & 0xffff0000u) * __uint_as_float(y & 0xffff0000u);
+    }
+    return sum;
+}
+
+__device__ __forceinline__ float dot(const RightOperand<float>& a, const RightOperand<float>& b) {
+    float sum = 0;
+#pragma unroll
+    for (int p = 0; p < 4; ++p) {
+        sum += a.part[p][0] * b.part[p][0] + a.part[p][1] * b.part[p][1];
     }
     return sum;
 }
@@ -312,34 +323,38 @@ __device__ __forceinline__ void storeRows(
         int row,
         int column,
         int rows) {
+    const int begin = column + Rows::column(0, 0);
 #pragma unroll
     for (int m = 0; m < 2; ++m) {
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
             const int i = row + m * 16 + Rows::row(2 * half);
+            const long long at = i * stride + begin;
+            if (i < rows) {
 #pragma unroll
-            for (int n = 0; n < COLUMNS / 8; ++n) {
-                const int j = column + Rows::column(n, 0);
-                float x = sums[m].at[n][2 * half];
-                float y = sums[m].at[n][2 * half + 1];
-                const bool inside = i < rows && j < KEY_DIM;
-                const bool both = j + 1 < KEY_DIM;
-                const long long at = i * stride + j;
-                if (GROUPED && inside && !first) {
-                    x += group[at];
-                    y += both ? group[at + 1] : 0.0f;
-                }
-                if (GROUPED && inside && !last) {
-                    group[at] = x;
-                    if (both) {
-                        group[at + 1] = y;
+                for (int n = 0; n < COLUMNS / 8; ++n) {
+                    const int j = begin + n * 8;
+                    float x = sums[m].at[n][2 * half];
+                    float y = sums[m].at[n][2 * half + 1];
+                    const bool inside = KEYS == KEY_DIM || j < KEY_DIM;
+                    const bool both = ALIGNED || j + 1 < KEY_DIM;
+                    float* sum = group + at + n * 8;
+                    if (GROUPED && inside && !first) {
+                        x += sum[0];
+                        y += both ? sum[1] : 0.0f;
                     }
-                } else if (ALIGNED && inside) {
-                    storePair(to + at, x, y);
-                } else if (inside) {
-                    to[at] = narrow<TYPE>(x);
-                    if (both) {
-                        to[at + 1] = narrow<TYPE>(y);
+                    if (GROUPED && inside && !last) {
+                        sum[0] = x;
+                        if (both) {
+                            sum[1] = y;
+                        }
+                    } else if (ALIGNED && inside) {
+                        storePair(to + at + n * 8, x, y);
+                    } else if (inside) {
+                        to[at + n * 8] = narrow<TYPE>(x);
+                        if (both) {
+                            to[at + n * 8 + 1] = narrow<TYPE>(y);
+                        }
                     }
                 }
             }
@@ -540,8 +555,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) inputs(
             for (int n = 0; n < COLUMNS / 16; ++n) {
                 const int a = 2 * n;
                 const int b = 2 * n + 1;
-                const Operand<TYPE> entering = slice.entering.transposed(warpColumn + n * 16, 0);
-                const Operand<TYPE> leaving = slice.leaving.transposed(warpColumn + n * 16, 0);
+                const RightOperand<TYPE> entering
+                        = slice.entering.rightTransposed(warpColumn + n * 16, 0);
+                const RightOperand<TYPE> leaving
+                        = slice.leaving.rightTransposed(warpColumn + n * 16, 0);
 #pragma unroll
                 for (int m = 0; m < 2; ++m) {
                     multiply(queried[m].at[a], queried[m].at[b], gradients[m], entering);

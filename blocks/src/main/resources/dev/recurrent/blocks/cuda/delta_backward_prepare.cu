@@ -1,7 +1,7 @@
 // The backward of the delta rule, 1 of 4: what chunks are, each for itself. With D the decay between
 // pairs of a chunk's tokens, for every chunk and value head,
 //
-//   scores    P = tril(scale Q Kt * D)
+//   scores    P = tril(scale Q Kt * D) diag(beta)
 //   inverses  (I + tril(K Kt * D, -1) diag(beta))^-1, transposed
 //   factors   what g, beta and the positions come to
 //
@@ -37,7 +37,7 @@ struct Shared {
 // Of each kind, the tiles that a warp takes.
 constexpr int TILES = (10 + THREADS / 32 - 1) / (THREADS / 32);
 
-// Multiplies the pairs of a tile by their decay and `factor`, or by zero.
+// Makes scores and the system to invert of a tile's products.
 __device__ __forceinline__ void weigh(
         Accumulator<2>& scores,
         Accumulator<2>& overlaps,
@@ -52,8 +52,9 @@ __device__ __forceinline__ void weigh(
             const int from = j * 16 + scores.column(n, e);
             const int to = i * 16 + scores.row(e);
             const float decay = from <= to ? pairDecay(factors, to, from) : 0.0f;
-            scores.at[n][e] *= scale * decay;
-            overlaps.at[n][e] *= from < to ? decay * factors[STRENGTH + from] : 0.0f;
+            const float factor = decay * factors[STRENGTH + from];
+            scores.at[n][e] *= scale * factor;
+            overlaps.at[n][e] *= from < to ? factor : 0.0f;
         }
     }
 }
@@ -103,10 +104,14 @@ __device__ void computeFactors(
         factors[REST + t] = (float)(sums[i] - high);
         factors[DOCUMENT + t] = real[i] ? documents[i] : -1;
         factors[FROM_START + t] = real[i] && documents[i] == 0 ? expf(high) : 0.0f;
-        factors[TO_END + t] = real[i] && documents[i] == last ? expf((float)(total - sums[i])) : 0.0f;
-        factors[STRENGTH + t] = !real[i] ? 0.0f : BETA ? beta[(long long)t * stride] : 1.0f;
+        const bool leaves = real[i] && documents[i] == last;
+        const float toEnd = leaves ? expf((float)(total - sums[i])) : 0.0f;
+        const float strength = !real[i] ? 0.0f : BETA ? beta[(long long)t * stride] : 1.0f;
+        factors[TO_END + t] = toEnd;
+        factors[STRENGTH + t] = strength;
+        factors[WRITTEN + t] = toEnd * strength;
     }
-    if (lane < SUM - ACROSS) {
+    if (lane < SCAN_FACTORS - ACROSS) {
         factors[ACROSS + lane] = last == 0 ? expf((float)total) : 0.0f;
     }
 }
@@ -150,12 +155,12 @@ __device__ void invertColumn(
             sums.clear();
 #pragma unroll
             for (int m = 0; m < below; ++m) {
-                multiply(sums.at[0], sums.at[1], column[m], system.operand(i * 16, (j + m) * 16));
+                multiply(sums.at[0], sums.at[1], column[m], system.right(i * 16, (j + m) * 16));
             }
             Operand<float> left;
             left.take(sums.at[0], sums.at[1]);
             sums.clear();
-            multiply(sums.at[0], sums.at[1], left, diagonal.operand(i * 16, 0));
+            multiply(sums.at[0], sums.at[1], left, diagonal.right(i * 16, 0));
 #pragma unroll
             for (int e = 0; e < 4; ++e) {
                 first[e] = -sums.at[0][e];
@@ -224,7 +229,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) prepare(
             overlaps[t].clear();
 #pragma unroll
             for (int d = 0; d < KEYS; d += 16) {
-                const Operand<TYPE> right = shared.keys.operand(j * 16, d);
+                const RightOperand<TYPE> right = shared.keys.right(j * 16, d);
                 multiply(sums.at[0], sums.at[1], shared.queries.operand(i * 16, d), right);
                 if (BETA) {
                     multiply(overlaps[t].at[0], overlaps[t].at[1],

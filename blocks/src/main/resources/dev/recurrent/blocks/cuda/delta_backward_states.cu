@@ -24,7 +24,7 @@ struct Stage {
     static constexpr int KEY_BYTES = Tile<TYPE, KEYS>::bytes(CHUNK);
     static constexpr int VALUE_BYTES = Tile<TYPE, SLICE>::bytes(CHUNK);
     static constexpr int INVERSE_BYTES = BETA ? Tile<TYPE, 16>::bytes(TRIANGLE_ROWS) : 0;
-    static constexpr int BYTES = KEY_BYTES + VALUE_BYTES + INVERSE_BYTES + SUM * sizeof(float);
+    static constexpr int BYTES = KEY_BYTES + VALUE_BYTES + INVERSE_BYTES + SCAN_FACTORS * sizeof(float);
 
     __device__ explicit Stage(char* memory)
         : keys{reinterpret_cast<TYPE*>(memory)},
@@ -59,7 +59,7 @@ __device__ __forceinline__ void solve(TokenRows& sums, const Tile<TYPE, 16>& inv
     for (int i = 0; i < CHUNK / 16; ++i) {
 #pragma unroll
         for (int j = 0; j <= i; ++j) {
-            const Operand<TYPE> right = inverse.transposed(0, triangle(i, j));
+            const RightOperand<TYPE> right = inverse.rightTransposed(0, triangle(i, j));
             multiply(sums.at[2 * i], sums.at[2 * i + 1], left[j], right);
         }
     }
@@ -89,22 +89,27 @@ extern "C" __global__ void __launch_bounds__(THREADS) states(
     const bool works = column < SLICE && slice + column < VALUE_DIM;
     const int fetcher = thread - (THREADS - FETCHERS);
 
+    const TYPE* keys = k + tokenAt(row, 0, head, tokens, heads, KEY_DIM);
+    const long long value = tokenAt(row, 0, valueHead, tokens, valueHeads, VALUE_DIM) + slice;
+    const TYPE* given = v + value;
+    residuals += value;
+
     auto load = [&](int chunk) {
         const Stage stage(sharedMemory() + chunk % STAGES * Stage::BYTES);
         const int begin = chunk * CHUNK;
         const int rest = tokens - begin;
         stage.keys.template fetch<CHUNK, FETCHERS, ALIGNED>(
-                k + tokenAt(row, begin, head, tokens, heads, KEY_DIM),
+                keys + begin * keyStride,
                 keyStride, rest, KEY_DIM, fetcher);
         stage.values.template fetch<CHUNK, FETCHERS, ALIGNED>(
-                v + tokenAt(row, begin, valueHead, tokens, valueHeads, VALUE_DIM) + slice,
+                given + begin * valueStride,
                 valueStride, rest, VALUE_DIM - slice, fetcher);
         const long long at = (long long)blockIdx.y * chunks + chunk;
         if (BETA) {
             fetchBlocks<TRIANGLE_ROWS, FETCHERS>(
                     stage.inverse, inverses + at * TRIANGLE_ROWS * 16, TRIANGLE_ROWS, fetcher);
         }
-        fetchFactors<FETCHERS>(stage.factors, factors + at * FACTORS, SUM, fetcher);
+        fetchFactors<FETCHERS>(stage.factors, factors + at * FACTORS, SCAN_FACTORS, fetcher);
     };
     // A group of copies each time, so that counting groups counts chunks.
     auto fetch = [&](int chunk) {
@@ -145,20 +150,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) states(
                 solve(sums, stage.inverse);
                 storeTokens(
                         sums,
-                        residuals + tokenAt(row, chunk * CHUNK, valueHead, tokens, valueHeads,
-                                 VALUE_DIM) + slice + column,
+                        residuals + chunk * CHUNK * valueStride + column,
                         valueStride, tokens - chunk * CHUNK, VALUE_DIM - slice - column);
-                scaleColumns(sums, stage.factors + STRENGTH);
             }
-            scaleColumns(sums, stage.factors + TO_END);
-            const float across = stage.factors[ACROSS];
-#pragma unroll
-            for (int n = 0; n < KEYS / 8; ++n) {
-#pragma unroll
-                for (int e = 0; e < 4; ++e) {
-                    state.at[n][e] *= across;
-                }
-            }
+            scaleColumns(sums, stage.factors + WRITTEN);
+            keep(state, stage.factors[ACROSS]);
             Operand<TYPE> written[CHUNK / 16];
             take(written, sums);
             add(state, written, stage.keys);

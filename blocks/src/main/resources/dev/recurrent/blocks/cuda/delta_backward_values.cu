@@ -1,8 +1,8 @@
 // The backward of the delta rule, 3 of 4: from the last chunk to the first, with dS the gradient of
 // the state that leaves a chunk,
 //
-//   dU = Pt dO + diag(toEnd) K dS
-//   dV = inverse^T diag(beta) dU           (dU without beta)
+//   dU = Pt dO + diag(toEnd beta) K dS
+//   dV = inverse^T dU                      (dU without beta)
 //   dS <- across dS + scale Qt diag(fromStart) dO - Kt diag(fromStart) dV
 //
 // Warps keep 16 columns of dS each, transposed, as those of `states` keep S.
@@ -27,7 +27,7 @@ struct Stage {
     static constexpr int VALUE_BYTES = Tile<TYPE, SLICE>::bytes(CHUNK);
     static constexpr int TRIANGLE_BYTES = Tile<TYPE, 16>::bytes(TRIANGLE_ROWS);
     static constexpr int BYTES = 2 * KEY_BYTES + VALUE_BYTES + (BETA ? 2 : 1) * TRIANGLE_BYTES
-            + SUM * sizeof(float);
+            + SCAN_FACTORS * sizeof(float);
 
     __device__ explicit Stage(char* memory)
         : queries{reinterpret_cast<TYPE*>(memory)},
@@ -35,7 +35,7 @@ struct Stage {
           gradients{reinterpret_cast<TYPE*>(memory + 2 * KEY_BYTES)},
           scores{reinterpret_cast<TYPE*>(memory + 2 * KEY_BYTES + VALUE_BYTES)},
           inverse{reinterpret_cast<TYPE*>(memory + 2 * KEY_BYTES + VALUE_BYTES + TRIANGLE_BYTES)},
-          factors(reinterpret_cast<float*>(memory + BYTES - SUM * sizeof(float))) {}
+          factors(reinterpret_cast<float*>(memory + BYTES - SCAN_FACTORS * sizeof(float))) {}
 };
 
 // sums += gradients scores.
@@ -47,7 +47,7 @@ __device__ __forceinline__ void addScored(
     for (int j = 0; j < CHUNK / 16; ++j) {
 #pragma unroll
         for (int i = j; i < CHUNK / 16; ++i) {
-            const Operand<TYPE> right = scores.transposed(0, triangle(i, j));
+            const RightOperand<TYPE> right = scores.rightTransposed(0, triangle(i, j));
             multiply(sums.at[2 * j], sums.at[2 * j + 1], gradients[i], right);
         }
     }
@@ -62,7 +62,7 @@ __device__ __forceinline__ void solveTransposed(TokenRows& sums, const Tile<TYPE
     for (int j = 0; j < CHUNK / 16; ++j) {
 #pragma unroll
         for (int i = j; i < CHUNK / 16; ++i) {
-            const Operand<TYPE> right = inverse.operand(triangle(i, j), 0);
+            const RightOperand<TYPE> right = inverse.right(triangle(i, j), 0);
             multiply(sums.at[2 * j], sums.at[2 * j + 1], left[i], right);
         }
     }
@@ -96,18 +96,25 @@ extern "C" __global__ void __launch_bounds__(THREADS) values(
     const bool works = column < SLICE && slice + column < VALUE_DIM;
     const int fetcher = thread - (THREADS - FETCHERS);
 
+    const long long key = tokenAt(row, 0, head, tokens, heads, KEY_DIM);
+    const long long value = tokenAt(row, 0, valueHead, tokens, valueHeads, VALUE_DIM) + slice;
+    q += key;
+    k += key;
+    dO += value;
+    dV += value;
+
     auto load = [&](int chunk) {
         const Stage stage(sharedMemory() + chunk % STAGES * Stage::BYTES);
         const int begin = chunk * CHUNK;
         const int rest = tokens - begin;
         stage.queries.template fetch<CHUNK, FETCHERS, ALIGNED>(
-                q + tokenAt(row, begin, head, tokens, heads, KEY_DIM),
+                q + begin * keyStride,
                 keyStride, rest, KEY_DIM, fetcher);
         stage.keys.template fetch<CHUNK, FETCHERS, ALIGNED>(
-                k + tokenAt(row, begin, head, tokens, heads, KEY_DIM),
+                k + begin * keyStride,
                 keyStride, rest, KEY_DIM, fetcher);
         stage.gradients.template fetch<CHUNK, FETCHERS, ALIGNED>(
-                dO + tokenAt(row, begin, valueHead, tokens, valueHeads, VALUE_DIM) + slice,
+                dO + begin * valueStride,
                 valueStride, rest, VALUE_DIM - slice, fetcher);
         const long long at = (long long)blockIdx.y * chunks + chunk;
         fetchBlocks<TRIANGLE_ROWS, FETCHERS>(
@@ -116,7 +123,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) values(
             fetchBlocks<TRIANGLE_ROWS, FETCHERS>(
                     stage.inverse, inverses + at * TRIANGLE_ROWS * 16, TRIANGLE_ROWS, fetcher);
         }
-        fetchFactors<FETCHERS>(stage.factors, factors + at * FACTORS, SUM, fetcher);
+        fetchFactors<FETCHERS>(stage.factors, factors + at * FACTORS, SCAN_FACTORS, fetcher);
     };
     // A group of copies each time, so that counting groups counts chunks.
     auto fetch = [&](int chunk) {
@@ -151,30 +158,21 @@ extern "C" __global__ void __launch_bounds__(THREADS) values(
             TokenRows sums;
             readAndStore(
                     sums, state, stage.keys, leaving + at * VALUES * KEYS, slice + column, true);
-            scaleColumns(sums, stage.factors + TO_END);
+            scaleColumns(sums, stage.factors + WRITTEN);
             Operand<TYPE> rows[CHUNK / 16];
 #pragma unroll
             for (int d = 0; d < CHUNK / 16; ++d) {
                 rows[d] = stage.gradients.transposed(column, d * 16);
             }
             addScored(sums, rows, stage.scores);
-            scaleColumns(sums, stage.factors + STRENGTH);
             if (BETA) {
                 solveTransposed(sums, stage.inverse);
             }
             storeTokens(
                     sums,
-                    dV + tokenAt(row, chunk * CHUNK, valueHead, tokens, valueHeads, VALUE_DIM)
-                            + slice + column,
+                    dV + chunk * CHUNK * valueStride + column,
                     valueStride, tokens - chunk * CHUNK, VALUE_DIM - slice - column);
-            const float across = stage.factors[ACROSS];
-#pragma unroll
-            for (int n = 0; n < KEYS / 8; ++n) {
-#pragma unroll
-                for (int e = 0; e < 4; ++e) {
-                    state.at[n][e] *= across;
-                }
-            }
+            keep(state, stage.factors[ACROSS]);
 #pragma unroll
             for (int d = 0; d < CHUNK / 16; ++d) {
                 scaleDepth(rows[d], stage.factors + FROM_START + d * 16, scale);
