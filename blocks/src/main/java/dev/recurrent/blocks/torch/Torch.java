@@ -278,9 +278,7 @@ public final class Torch {
         long[] pointer = new long[1];
         check(LibTorch.aoti_torch_get_strides(handle(array), pointer), "aoti_torch_get_strides");
         int dimensions = array.getShape().dimension();
-        return dimensions == 0
-                ? new long[0]
-                : new Pointer(pointer[0]).getLongArray(0, dimensions);
+        return dimensions == 0 ? new long[0] : new Pointer(pointer[0]).getLongArray(0, dimensions);
     }
 
     /**
