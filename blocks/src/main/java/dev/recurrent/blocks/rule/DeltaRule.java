@@ -2,10 +2,10 @@ package dev.recurrent.blocks.rule;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.cuda.CudaDevice;
-import dev.recurrent.blocks.cuda.DeltaRuleKernel;
+import dev.recurrent.blocks.cuda.DeltaRuleOperation;
 import dev.recurrent.blocks.cuda.Kernels;
-import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.Torch;
@@ -26,8 +26,8 @@ import java.util.Optional;
  * state-space duality of Mamba-2 (arXiv 2405.21060: q = C, k = B, v = dt·x, g = dt·A, scale 1).
  *
  * <p>One token is computed as written; more are computed in chunks that work in parallel (arXiv
- * 2412.06464, section 3.3), by kernels where nothing is recorded on a device that has them. Sums,
- * exponentials and states are float32 whatever the inputs are.
+ * 2412.06464, section 3.3), by kernels on a device that has them unless autograd records without a
+ * tape. Sums, exponentials and states are float32 whatever the inputs are.
  */
 public final class DeltaRule {
 
@@ -68,11 +68,10 @@ public final class DeltaRule {
             NDArray state,
             Positions positions) {
         DeltaSizes sizes = DeltaSizes.check(q, k, v, beta, logDecay, state, positions);
-        Optional<CudaDevice> device = Kernels.on(v.getDevice());
+        Optional<CudaDevice> device = Kernels.taking(v, q, k, beta, logDecay, state);
         if (device.isPresent()
                 && sizes.time() > 1
-                && !GradientMode.records(q, k, v, beta, logDecay, state)
-                && DeltaRuleKernel.fits(device.get(), q, k, v)) {
+                && DeltaRuleOperation.fits(device.get(), q, k, v)) {
             return fused(device.get(), q, k, v, beta, logDecay, scale, state, positions);
         }
         return portable(sizes, q, k, v, beta, logDecay, scale, state, positions);
@@ -88,18 +87,11 @@ public final class DeltaRule {
             double scale,
             NDArray state,
             Positions positions) {
-        DeltaRuleKernel.Output output =
-                DeltaRuleKernel.apply(
-                        device,
-                        q,
-                        k,
-                        v,
-                        beta,
-                        logDecay,
-                        scale,
-                        positions.startsFresh() ? null : state,
-                        positions.isPlain() ? null : positions.array());
-        return new Output(output.values(), output.state());
+        NDArray marks = positions.isPlain() ? null : positions.array();
+        NDArray seen = positions.startsFresh() ? null : state;
+        DeltaRuleOperation operation = new DeltaRuleOperation(device, scale, marks);
+        NDArray[] outputs = Tape.apply(operation, q, k, v, beta, logDecay, seen);
+        return new Output(outputs[0], outputs[1]);
     }
 
     private static Output portable(
