@@ -11,24 +11,23 @@
 // S -> U -> S' goes through shared memory, and warps wait for each other only where inputs come and
 // go. Those are copied some chunks ahead. Outputs leave through the place of V.
 //
-// Where there are too few sequences to fill the device, the chain is all that counts: with SPLIT,
-// other warps compute O, a chunk later, from S and U that the first hand over in shared memory; and
-// with LOADERS, yet others copy the inputs.
+// Where there are too few sequences to fill the device, that chain is all that counts: with LOADERS,
+// other warps copy the inputs.
 //
 // Constants: TYPE (of q, k, v, T, P, O: float or bfloat16), CHUNK (C), KEYS (K rounded up to a
-// multiple of 16), WARPS (of a block that own columns of V), SPLIT (1 if as many others compute O),
-// LOADERS (warps that copy inputs; 0 if all do), STAGES (chunks whose inputs have room: at least
-// 1 + SPLIT, those beyond are copied ahead), BETA (1 if there is one), ALIGNED (1 if rows of q, k, v
-// and o begin at multiples of 16 bytes and K and V are multiples of as many).
+// multiple of 16), WARPS (of a block that own columns of V), LOADERS (others that copy inputs;
+// 0 if all do), STAGES (chunks whose inputs have room; all but one are copied ahead), BETA (1 if
+// there is one), ALIGNED (1 if rows of q, k, v and o begin at multiples of 16 bytes and K and V are
+// multiples of as many).
 // Grid: batch * value heads * slices of V blocks of THREADS; scanBytes() of shared memory.
 
 constexpr int C = CHUNK;
 constexpr int STRIPS = C / 16;
 constexpr int DEPTHS = KEYS / 16;
 constexpr int COLUMNS = WARPS * 16;
-constexpr int THREADS = 32 * (WARPS * (1 + SPLIT) + LOADERS);
+constexpr int THREADS = 32 * (WARPS + LOADERS);
 constexpr int FETCHERS = LOADERS == 0 ? THREADS : 32 * LOADERS;
-constexpr int AHEAD = STAGES - 1 - SPLIT;  // chunks that copies are ahead of their use
+constexpr int AHEAD = STAGES - 1;  // chunks that copies are ahead of their use
 
 // One chunk's inputs.
 struct Stage {
@@ -61,24 +60,7 @@ struct Stage {
     }
 };
 
-// What a warp hands to the one that computes its outputs: S and U as operands. Two of them, so that
-// one is read while the other is written.
-struct Handover {
-    static constexpr int PLACE = 256 * sizeof(TYPE);
-    static constexpr int BYTES = (DEPTHS + STRIPS) * PLACE;
-
-    char* entering;
-    char* writes;
-
-    __device__ Handover(int chunk, int warp) {
-        entering = sharedMemory() + STAGES * Stage::bytes() + (chunk % 2 * WARPS + warp) * BYTES;
-        writes = entering + DEPTHS * PLACE;
-    }
-};
-
-__host__ __device__ constexpr int scanBytes() {
-    return STAGES * Stage::bytes() + SPLIT * 2 * WARPS * Handover::BYTES;
-}
+__host__ __device__ constexpr int scanBytes() { return STAGES * Stage::bytes(); }
 
 // Starts to fetch what is not above the diagonal blocks of a [C, C].
 __device__ __forceinline__ void fetchLower(
@@ -179,7 +161,7 @@ struct State {
     }
 };
 
-// A warp's 16 columns of O.
+// A warp's 16 columns of O, transposed: [V, C] in parts of 16 tokens.
 struct Output {
     Accumulator<2> sums[STRIPS];
 
@@ -192,33 +174,35 @@ struct Output {
 
     // Adds Q S for 16 of K.
     __device__ __forceinline__ void read(
-            const Stage& stage, const RightOperand<TYPE>& entering, int depth) {
+            const Stage& stage, const Operand<TYPE>& entering, int depth) {
 #pragma unroll
         for (int i = 0; i < STRIPS; ++i) {
             multiply(
-                    sums[i].at[0], sums[i].at[1], stage.queries.operand(16 * i, depth), entering);
+                    sums[i].at[0], sums[i].at[1], entering, stage.queries.right(16 * i, depth));
         }
     }
 
     // Weighs that and adds P U.
     __device__ __forceinline__ void add(
-            const Stage& stage, const RightOperand<TYPE> (&writes)[STRIPS], float scale) {
+            const Stage& stage, const Operand<TYPE> (&writes)[STRIPS], float scale) {
         const float* fromStart = stage.factors;
 #pragma unroll
         for (int i = 0; i < STRIPS; ++i) {
 #pragma unroll
-            for (int e = 0; e < 4; ++e) {
-                const float factor = scale * fromStart[16 * i + sums[i].row(e)];
-                sums[i].at[0][e] *= factor;
-                sums[i].at[1][e] *= factor;
+            for (int n = 0; n < 2; ++n) {
+                const float2 kept = loadPair(fromStart + 16 * i + sums[i].column(n, 0));
+#pragma unroll
+                for (int e = 0; e < 4; ++e) {
+                    sums[i].at[n][e] *= scale * (e % 2 ? kept.y : kept.x);
+                }
             }
 #pragma unroll
             for (int j = 0; j <= i; ++j) {
                 multiply(
                         sums[i].at[0],
                         sums[i].at[1],
-                        stage.scores.operand(16 * i, 16 * j),
-                        writes[j]);
+                        writes[j],
+                        stage.scores.right(16 * i, 16 * j));
             }
         }
     }
@@ -229,7 +213,7 @@ struct Output {
             const {
 #pragma unroll
         for (int i = 0; i < STRIPS; ++i) {
-            store(sums[i], stage.values.at, stage.values.STRIDE, 16 * i, own);
+            storeTransposed(sums[i], stage.values.at, stage.values.STRIDE, own, 16 * i);
         }
         __syncwarp();
         Tile<TYPE, COLUMNS>{stage.values.at + own}.template store<C, 32, ALIGNED, 16>(
@@ -240,7 +224,7 @@ struct Output {
 // What a warp writes to its columns of S, [V, C] in parts of 16 tokens.
 struct Update {
     Accumulator<2> held[STRIPS];  // K S
-    RightOperand<TYPE> writes[STRIPS];  // U
+    Operand<TYPE> writes[STRIPS];  // U
     Operand<TYPE> reaching[STRIPS];  // what is left of it at the chunk's end
 
     __device__ __forceinline__ void clear() {
@@ -365,8 +349,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) delta_scan(
     const long long sequence = (long long)row * valueHeads + head;
     const int warp = threadIdx.x / 32;
     const bool owns = warp < WARPS;
-    const bool loads = warp >= WARPS * (1 + SPLIT);
-    const int own = warp % WARPS * 16;  // the warp's first column in the block's
+    const int own = warp * 16;  // the warp's first column in the block's
 
     Source source;
     source.q = q + row * queryRow + keyIndex * queryHead;
@@ -402,94 +385,47 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) delta_scan(
         cp_async_commit();
     }
 
-    for (int step = 0; step < chunks + SPLIT; ++step) {
-#if STAGES > 1 + SPLIT
+    for (int chunk = 0; chunk < chunks; ++chunk) {
+#if STAGES > 1
         cp_async_wait<AHEAD - 1>();
         __syncthreads();
-        if (step + AHEAD < chunks) {
-            source.fetch(step + AHEAD);
+        if (chunk + AHEAD < chunks) {
+            source.fetch(chunk + AHEAD);
         }
         cp_async_commit();
 #else
         __syncthreads();
-        if (step < chunks) {
-            source.fetch(step);
-        }
+        source.fetch(chunk);
         cp_async_commit();
         cp_async_wait<0>();
         __syncthreads();
 #endif
-        if (owns && step < chunks) {
-            const Stage stage(step);
-            Update update;
-            update.clear();
-#if SPLIT
-            const Handover handover(step, warp);
-#else
-            Output output;
-            output.clear();
-#endif
-#pragma unroll
-            for (int d = 0; d < DEPTHS; ++d) {
-                Operand<TYPE> left;
-                RightOperand<TYPE> right;
-                left.take(state.sums.at[2 * d], state.sums.at[2 * d + 1]);
-                right.take(state.sums.at[2 * d], state.sums.at[2 * d + 1]);
-                update.read(stage, left, 16 * d);
-#if SPLIT
-                right.put(handover.entering + d * handover.PLACE);
-#else
-                output.read(stage, right, 16 * d);
-#endif
-            }
-            update.correct(stage, own);
-#if SPLIT
-#pragma unroll
-            for (int i = 0; i < STRIPS; ++i) {
-                update.writes[i].put(handover.writes + i * handover.PLACE);
-            }
-            update.write(stage, state);
-#else
-            update.write(stage, state);
-            output.add(stage, update.writes, scale);
-            __syncwarp();
-            output.leave(
-                    stage,
-                    own,
-                    o + (long long)step * C * outputToken,
-                    outputToken,
-                    length - step * C,
-                    columns);
-#endif
+        if (!owns) {
+            continue;
         }
-#if SPLIT
-        if (!owns && !loads && step > 0) {
-            const int chunk = step - 1;
-            const Stage stage(chunk);
-            const Handover handover(chunk, warp - WARPS);
-            Output output;
-            output.clear();
+        const Stage stage(chunk);
+        Update update;
+        Output output;
+        update.clear();
+        output.clear();
 #pragma unroll
-            for (int d = 0; d < DEPTHS; ++d) {
-                RightOperand<TYPE> right;
-                right.get(handover.entering + d * handover.PLACE);
-                output.read(stage, right, 16 * d);
-            }
-            RightOperand<TYPE> writes[STRIPS];
-#pragma unroll
-            for (int i = 0; i < STRIPS; ++i) {
-                writes[i].get(handover.writes + i * handover.PLACE);
-            }
-            output.add(stage, writes, scale);
-            output.leave(
-                    stage,
-                    own,
-                    o + (long long)chunk * C * outputToken,
-                    outputToken,
-                    length - chunk * C,
-                    columns);
+        for (int d = 0; d < DEPTHS; ++d) {
+            Operand<TYPE> entering;
+            entering.take(state.sums.at[2 * d], state.sums.at[2 * d + 1]);
+            update.read(stage, entering, 16 * d);
+            output.read(stage, entering, 16 * d);
         }
-#endif
+        update.correct(stage, own);
+        update.write(stage, state);
+        output.add(stage, update.writes, scale);
+        __syncwarp();  // all lanes have read their values: the place is free
+        output.leave(
+                stage,
+                own,
+                o + (long long)chunk * C * outputToken,
+                outputToken,
+                length - chunk * C,
+                columns);
     }
     if (owns && last != nullptr) {
         state.write(last + sequence * keyDim * valueDim, first + own, keyDim, valueDim);

@@ -25,7 +25,7 @@ __device__ __forceinline__ void mma_tf32(
 // Two floats rounded to bf16, the first in the low half.
 __device__ __forceinline__ unsigned pack_bf16(float low, float high) {
     unsigned packed;
-    asm volatile("cvt.rn.bf16x2.f32 %0,%1,%2;" : "=r"(packed) : "f"(high), "f"(low));
+    asm("cvt.rn.bf16x2.f32 %0,%1,%2;" : "=r"(packed) : "f"(high), "f"(low));
     return packed;
 }
 
@@ -48,6 +48,14 @@ __device__ __forceinline__ void ldmatrix_x4_trans(unsigned (&r)[4], const void* 
             "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3},[%4];"
             : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
             : "r"(sharedAddress(row)));
+}
+
+// The transpose of an 8x8 matrix of 16-bit elements of which lane l holds 2(l%4) and the next of row
+// l/4.
+__device__ __forceinline__ unsigned movmatrix_trans(unsigned pair) {
+    unsigned transposed;
+    asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0,%1;" : "=r"(transposed) : "r"(pair));
+    return transposed;
 }
 
 // Starts to copy 16 bytes into shared memory, zeros if not valid. Both addresses are multiples of

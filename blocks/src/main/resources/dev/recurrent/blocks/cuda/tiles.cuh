@@ -151,56 +151,16 @@ struct RightOperand<bfloat16> {
         set(four);
     }
 
-    __device__ __forceinline__ void take(const float (&first)[4], const float (&second)[4]) {
-        part[0][0] = pack_bf16(first[0], first[1]);
-        part[0][1] = pack_bf16(second[0], second[1]);
-        part[1][0] = pack_bf16(first[2], first[3]);
-        part[1][1] = pack_bf16(second[2], second[3]);
-    }
-
     __device__ __forceinline__ void set(const unsigned (&four)[4]) {
 #pragma unroll
         for (int p = 0; p < 4; ++p) {
             part[p / 2][p % 2] = four[p];
         }
     }
-
-    // Hands it to another warp: `place` is 512 bytes of shared memory.
-    __device__ __forceinline__ void put(char* place) const {
-        reinterpret_cast<uint4*>(place)[laneIndex()] =
-                make_uint4(part[0][0], part[0][1], part[1][0], part[1][1]);
-    }
-
-    __device__ __forceinline__ void get(const char* place) {
-        const uint4 four = reinterpret_cast<const uint4*>(place)[laneIndex()];
-        part[0][0] = four.x;
-        part[0][1] = four.y;
-        part[1][0] = four.z;
-        part[1][1] = four.w;
-    }
 };
 
 template <>
-struct RightOperand<float> : Operand<float> {
-    // `place` is 1024 bytes.
-    __device__ __forceinline__ void put(char* place) const {
-        float2* to = reinterpret_cast<float2*>(place) + laneIndex();
-#pragma unroll
-        for (int p = 0; p < 4; ++p) {
-            to[p * 32] = make_float2(part[p][0], part[p][1]);
-        }
-    }
-
-    __device__ __forceinline__ void get(const char* place) {
-        const float2* from = reinterpret_cast<const float2*>(place) + laneIndex();
-#pragma unroll
-        for (int p = 0; p < 4; ++p) {
-            const float2 pair = from[p * 32];
-            part[p][0] = pair.x;
-            part[p][1] = pair.y;
-        }
-    }
-};
+struct RightOperand<float> : Operand<float> {};
 
 // c += a bt: 16 rows of a, of b eight rows for each of the two accumulators.
 __device__ __forceinline__ void multiply(
@@ -448,6 +408,35 @@ __device__ __forceinline__ void store(
             if (i < rows && j < columns) {
                 to[i * stride + j] = narrow<T>(sums.at[n][e]);
             }
+        }
+    }
+}
+
+// Writes the transpose: sums at row i and column j go to row column + j and column row + i.
+template <int N>
+__device__ __forceinline__ void storeTransposed(
+        const Accumulator<N>& sums, bfloat16* to, long long stride, int row, int column) {
+    const int lane = laneIndex();
+#pragma unroll
+    for (int n = 0; n < N; ++n) {
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+            const unsigned pair = pack_bf16(sums.at[n][2 * half], sums.at[n][2 * half + 1]);
+            bfloat16* place = to + (column + 8 * n + lane / 4) * stride + row + 8 * half
+                    + lane % 4 * 2;
+            *reinterpret_cast<unsigned*>(place) = movmatrix_trans(pair);
+        }
+    }
+}
+
+template <int N>
+__device__ __forceinline__ void storeTransposed(
+        const Accumulator<N>& sums, float* to, long long stride, int row, int column) {
+#pragma unroll
+    for (int n = 0; n < N; ++n) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+            to[(column + sums.column(n, e)) * stride + row + sums.row(e)] = sums.at[n][e];
         }
     }
 }
