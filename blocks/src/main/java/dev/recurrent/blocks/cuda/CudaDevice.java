@@ -14,6 +14,7 @@ public final class CudaDevice {
     private final CudaContext context;
     private final KernelCompiler compiler;
     private final int multiprocessors;
+    private final int mostSharedBytes;
     private final Map<ModuleKey, Long> modules = new ConcurrentHashMap<>();
     private final Map<KernelKey, Kernel> kernels = new ConcurrentHashMap<>();
 
@@ -42,6 +43,7 @@ public final class CudaDevice {
         String driver = Integer.toString(CudaDriver.version());
         compiler = new KernelCompiler(KernelCompiler.defaultCache(), capability, driver);
         multiprocessors = attribute(CudaDriver.MULTIPROCESSORS, number[0]);
+        mostSharedBytes = attribute(CudaDriver.MOST_SHARED, number[0]);
         context = new CudaContext(number[0]);
     }
 
@@ -55,6 +57,11 @@ public final class CudaDevice {
     /** Returns how many multiprocessors it has. */
     public int multiprocessors() {
         return multiprocessors;
+    }
+
+    /** Returns how many bytes of shared memory a block may have. */
+    public int mostSharedBytes() {
+        return mostSharedBytes;
     }
 
     /**

@@ -20,6 +20,9 @@ final class CudaDriver {
     /** CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR. */
     static final int CAPABILITY_MINOR = 76;
 
+    /** CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN. */
+    static final int MOST_SHARED = 97;
+
     /** CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES. */
     static final int MOST_DYNAMIC_SHARED = 8;
 

@@ -2,9 +2,14 @@ package dev.recurrent.blocks.rule;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.autograd.Tape;
+import dev.recurrent.blocks.cuda.CudaDevice;
+import dev.recurrent.blocks.cuda.DeltaRuleOperation;
+import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.Torch;
+import java.util.Optional;
 
 /**
  * The gated delta rule and its special cases: a matrix S [K, V] per head that forgets, corrects
@@ -21,7 +26,8 @@ import dev.recurrent.blocks.torch.Torch;
  * state-space duality of Mamba-2 (arXiv 2405.21060: q = C, k = B, v = dt·x, g = dt·A, scale 1).
  *
  * <p>One token is computed as written; more are computed in chunks that work in parallel (arXiv
- * 2412.06464, section 3.3). Sums, exponentials and states are float32 whatever the inputs are.
+ * 2412.06464, section 3.3), by kernels on a device that has them unless autograd records without a
+ * tape. Sums, exponentials and states are float32 whatever the inputs are.
  */
 public final class DeltaRule {
 
@@ -62,6 +68,42 @@ public final class DeltaRule {
             NDArray state,
             Positions positions) {
         DeltaSizes sizes = DeltaSizes.check(q, k, v, beta, logDecay, state, positions);
+        Optional<CudaDevice> device = Kernels.taking(v, q, k, beta, logDecay, state);
+        if (device.isPresent()
+                && sizes.time() > 1
+                && DeltaRuleOperation.fits(device.get(), q, k, v)) {
+            return fused(device.get(), q, k, v, beta, logDecay, scale, state, positions);
+        }
+        return portable(sizes, q, k, v, beta, logDecay, scale, state, positions);
+    }
+
+    private static Output fused(
+            CudaDevice device,
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            NDArray beta,
+            NDArray logDecay,
+            double scale,
+            NDArray state,
+            Positions positions) {
+        NDArray marks = positions.isPlain() ? null : positions.array();
+        NDArray seen = positions.startsFresh() ? null : state;
+        DeltaRuleOperation operation = new DeltaRuleOperation(device, scale, marks);
+        NDArray[] outputs = Tape.apply(operation, q, k, v, beta, logDecay, seen);
+        return new Output(outputs[0], outputs[1]);
+    }
+
+    private static Output portable(
+            DeltaSizes sizes,
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            NDArray beta,
+            NDArray logDecay,
+            double scale,
+            NDArray state,
+            Positions positions) {
         NDArray keys = wide(k);
         NDArray strengths = beta == null ? null : wide(beta);
         NDArray decays = logDecay == null ? null : wide(logDecay);
