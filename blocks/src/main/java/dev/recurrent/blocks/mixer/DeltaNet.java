@@ -16,6 +16,7 @@ import dev.recurrent.blocks.nn.Projection;
 import dev.recurrent.blocks.nn.RmsNorm;
 import dev.recurrent.blocks.rule.DeltaRule;
 import dev.recurrent.blocks.rule.Positions;
+import dev.recurrent.blocks.rule.QueryKeyValue;
 import dev.recurrent.blocks.rule.ShortConvolution;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
@@ -115,47 +116,74 @@ public class DeltaNet extends SequenceMixer {
             MixerState state,
             boolean training) {
         RecurrentState before = (RecurrentState) state;
-        long b = positions.batch();
-        long t = positions.length();
         NDArray qkv = inputs.forward(store, x, training); // [B, T, 2·H·K + HV·V]
-        NDArray convolution = null;
-        if (taps != null) {
-            ShortConvolution.Output convolved =
-                    ShortConvolution.apply(
-                            qkv,
-                            value(store, taps, x, training),
-                            tapsBias == null ? null : value(store, tapsBias, x, training),
-                            before == null ? null : before.convolution(),
-                            positions);
-            qkv = convolved.values();
-            convolution = convolved.state();
-        }
-        NDArray[] parts = activate(qkv);
-        NDArray qk =
-                Tape.join(normalize(parts[0].reshape(b, t, 2 * config.heads(), config.keyDim())));
+        NDArray convolution = before == null ? null : before.convolution();
+        QueryKeyValue.Output heads =
+                isUsual()
+                        ? QueryKeyValue.apply(
+                                qkv,
+                                value(store, taps, x, training),
+                                tapsBias == null ? null : value(store, tapsBias, x, training),
+                                convolution,
+                                positions,
+                                new QueryKeyValue.Heads(
+                                        config.heads(),
+                                        config.keyDim(),
+                                        config.valueHeads(),
+                                        config.valueDim()))
+                        : compose(store, x, qkv, convolution, positions, training);
         DeltaRule.Output read =
                 DeltaRule.apply(
-                        Aten.narrow(qk, 2, 0, config.heads()),
-                        Aten.narrow(qk, 2, config.heads(), config.heads()),
-                        parts[1].reshape(b, t, config.valueHeads(), config.valueDim()),
+                        heads.queries(),
+                        heads.keys(),
+                        heads.values(),
                         strength(store, x, training),
                         logDecay(store, x, training),
                         1 / Math.sqrt(config.keyDim()),
                         before == null ? null : before.memory(),
                         positions);
         NDArray y = output.forward(store, finish(store, x, read.values(), training), training);
-        return new Output(y, new RecurrentState(convolution, read.state()));
+        return new Output(y, new RecurrentState(heads.state(), read.state()));
     }
 
-    /** [B, T, 2·H·K + HV·V] → queries and keys [B, T, 2·H·K], values [B, T, HV·V]. */
-    private NDArray[] activate(NDArray qkv) {
-        boolean same = config.queryKeyActivation() == Activation.SILU;
-        NDArray all = Tape.join(same ? Aten.silu(qkv) : qkv);
-        NDArray qk = Aten.narrow(all, 2, 0, queriesAndKeys());
-        NDArray v = Aten.narrow(all, 2, queriesAndKeys(), values());
-        return same
-                ? new NDArray[] {qk, v}
-                : new NDArray[] {config.queryKeyActivation().apply(qk), Aten.silu(v)};
+    /** Whether queries, keys and values come about as in the published models. */
+    private boolean isUsual() {
+        return taps != null
+                && config.queryKeyActivation() == Activation.SILU
+                && config.queryKeyNorm() == QueryKeyNorm.L2;
+    }
+
+    /** Queries, keys and values by any of the configuration's activations and norms. */
+    private QueryKeyValue.Output compose(
+            ParameterStore store,
+            NDArray x,
+            NDArray qkv,
+            NDArray before,
+            Positions positions,
+            boolean training) {
+        ShortConvolution.Output convolved =
+                taps == null
+                        ? new ShortConvolution.Output(qkv, null)
+                        : ShortConvolution.apply(
+                                qkv,
+                                value(store, taps, x, training),
+                                tapsBias == null ? null : value(store, tapsBias, x, training),
+                                before,
+                                positions);
+        // Several operations read parts of each.
+        NDArray all = Tape.join(convolved.values());
+        Shape rows = all.getShape().slice(0, 2);
+        NDArray pairs =
+                config.queryKeyActivation()
+                        .apply(Aten.narrow(all, 2, 0, queriesAndKeys()))
+                        .reshape(rows.add(2 * config.heads()).add(config.keyDim()));
+        NDArray qk = Tape.join(normalize(pairs)); // [B, T, 2·H, K]
+        NDArray v = Aten.silu(Aten.narrow(all, 2, queriesAndKeys(), values()));
+        return new QueryKeyValue.Output(
+                Aten.narrow(qk, 2, 0, config.heads()),
+                Aten.narrow(qk, 2, config.heads(), config.heads()),
+                v.reshape(rows.add(config.valueHeads()).add(config.valueDim())),
+                convolved.state());
     }
 
     /** Normalises queries and keys [B, T, 2·H, K] per head, in float32. */

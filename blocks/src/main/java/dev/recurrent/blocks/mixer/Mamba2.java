@@ -135,8 +135,9 @@ public final class Mamba2 extends SequenceMixer {
                         value(store, convolutionWeight, x, training),
                         convolutionBias == null ? null : value(store, convolutionBias, x, training),
                         before == null ? null : before.convolution(),
-                        positions);
-        NDArray active = Tape.join(Aten.silu(convolved.values())); // [B, T, E + 2·G·N]
+                        positions,
+                        true);
+        NDArray active = Tape.join(convolved.values()); // [B, T, E + 2·G·N]
         NDArray values = heads(Aten.narrow(active, 2, 0, inner), config.heads()); // [B, T, H, P]
         NDArray steps =
                 Tape.join(
@@ -148,7 +149,7 @@ public final class Mamba2 extends SequenceMixer {
                 DeltaRule.apply(
                         heads(Aten.narrow(active, 2, inner + keys(), keys()), config.groups()), // C
                         heads(Aten.narrow(active, 2, inner, keys()), config.groups()), // B
-                        steps.expandDims(3).mul(values),
+                        Torch.cast(steps.expandDims(3).mul(values), Torch.typeOf(values)),
                         null,
                         steps.mul(rates(store, x, training)),
                         1,

@@ -6,14 +6,13 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
-import dev.recurrent.blocks.autograd.Tape;
+import dev.recurrent.blocks.nn.Activation;
+import dev.recurrent.blocks.nn.GatedProduct;
 import dev.recurrent.blocks.nn.Initialization;
 import dev.recurrent.blocks.nn.Projection;
 import dev.recurrent.blocks.rule.GatedLinearRecurrence;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.rule.ShortConvolution;
-import dev.recurrent.blocks.torch.Aten;
-import dev.recurrent.blocks.torch.Torch;
 
 /**
  * Griffin's recurrent block (arXiv 2402.19427, section 2.3; {@code RecurrentBlock} of
@@ -86,12 +85,12 @@ public final class RgLru extends SequenceMixer {
         GatedLinearRecurrence.Output h =
                 unit.forward(
                         store,
-                        Tape.join(convolved.values()),
+                        convolved.values(),
                         before == null ? null : before.memory(),
                         positions,
                         training);
-        NDArray gate = Aten.geluTanh(linearY.forward(store, x, training)); // [B, T, E]
-        NDArray gated = Torch.cast(h.values(), Torch.typeOf(x)).mul(gate);
+        NDArray gate = linearY.forward(store, x, training); // [B, T, E]
+        NDArray gated = GatedProduct.apply(Activation.GELU_TANH, gate, h.values());
         return new Output(
                 linearOut.forward(store, gated, training),
                 new RecurrentState(convolved.state(), h.state()));

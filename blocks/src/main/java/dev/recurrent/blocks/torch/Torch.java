@@ -285,23 +285,6 @@ public final class Torch {
     }
 
     /**
-     * Returns how many elements apart neighbours along each axis lie in memory.
-     *
-     * @param array a dense tensor
-     * @return one stride an axis
-     * @throws TorchException if libtorch refuses the call
-     */
-    public static long[] strides(NDArray array) {
-        int axes = array.getShape().dimension();
-        if (axes == 0) {
-            return new long[0];
-        }
-        long[] pointer = new long[1];
-        check(LibTorch.aoti_torch_get_strides(handle(array), pointer), "aoti_torch_get_strides");
-        return new Pointer(pointer[0]).getLongArray(0, axes);
-    }
-
-    /**
      * Returns the stream that PyTorch works on now, on this thread.
      *
      * @param device a CUDA device
