@@ -254,19 +254,31 @@ public final class Torch {
      * @throws TorchException if libtorch refuses the call
      */
     public static boolean isContiguous(NDArray array) {
-        long[] pointer = new long[1];
-        check(LibTorch.aoti_torch_get_strides(handle(array), pointer), "aoti_torch_get_strides");
         long[] sizes = array.getShape().getShape();
-        Pointer strides = new Pointer(pointer[0]);
+        long[] strides = strides(array);
         long expected = 1;
         for (int i = sizes.length - 1; i >= 0; i--) {
             // Where there is one element, no step is taken.
-            if (sizes[i] != 1 && strides.getLong((long) i * Long.BYTES) != expected) {
+            if (sizes[i] != 1 && strides[i] != expected) {
                 return array.size() == 0;
             }
             expected *= sizes[i];
         }
         return true;
+    }
+
+    /**
+     * Returns how many elements lie between neighbours along each dimension.
+     *
+     * @param array a dense tensor
+     * @return one number for each dimension
+     * @throws TorchException if libtorch refuses the call
+     */
+    public static long[] strides(NDArray array) {
+        long[] pointer = new long[1];
+        check(LibTorch.aoti_torch_get_strides(handle(array), pointer), "aoti_torch_get_strides");
+        int dimensions = array.getShape().dimension();
+        return dimensions == 0 ? new long[0] : new Pointer(pointer[0]).getLongArray(0, dimensions);
     }
 
     /**
