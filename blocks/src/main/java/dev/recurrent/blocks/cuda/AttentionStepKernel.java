@@ -16,7 +16,23 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 public final class AttentionStepKernel {
 
-    private static final KernelSource SOURCE = KernelSource.of("attention_step.cu");
+    private static final KernelSource SOURCE =
+            KernelSource.of("attention_step.cu", "attention_merge.cuh");
+
+    /** On tensor cores, for heads that share keys. */
+    private static final KernelSource GROUPED =
+            KernelSource.of("grouped_attention_step.cu", "attention_merge.cuh");
+
+    /** Heads of a group below which tensor cores gain nothing. */
+    private static final int LEAST_GROUPED = 3;
+
+    private static final int MOST_GROUPED = 16;
+
+    /** What registers hold of a head's sums. */
+    private static final int MOST_GROUPED_DIM = 256;
+
+    /** What shared memory holds of the sums of a block of {@link #WARPS}. */
+    private static final int MOST_GROUPED_SUMS = 2560;
 
     private static final int LANES = 32;
     private static final int WARPS = 4;
@@ -27,13 +43,13 @@ public final class AttentionStepKernel {
     /** What registers hold of the queries, or the sums, of a block's heads. */
     private static final int MOST_OF_HEADS = 48;
 
-    private static final int BLOCKS_OF_MULTIPROCESSOR = 3;
+    private static final int BLOCKS_OF_MULTIPROCESSOR = 6;
 
     /** What the last kernel merges. */
-    private static final int MOST_PIECES = 64;
+    private static final int MOST_PIECES = 128;
 
     /** Slots of a piece below which merging costs more than it gains. */
-    private static final int LEAST_PIECE = 32;
+    private static final int LEAST_PIECE = 64;
 
     private static final int COMBINE_THREADS = 128;
 
@@ -41,29 +57,49 @@ public final class AttentionStepKernel {
 
     private AttentionStepKernel() {}
 
-    /** What the source is specialised on. */
-    private record Variant(String type, String cache, int keyDim, int valueDim, int heads) {
+    /** What a source is specialised on. */
+    private record Variant(
+            boolean grouped, String type, String cache, int keyDim, int valueDim, int heads) {
 
-        static Variant of(NDArray x, NDArray keys, NDArray values, int heads) {
+        static Variant of(NDArray x, NDArray keys, NDArray values, int share) {
             int keyDim = size(keys, 3);
             int valueDim = size(values, 3);
-            int most = MOST_OF_HEADS / Math.max(ofLane(keyDim, keyDim), ofLane(valueDim, keyDim));
-            int together = Math.min(heads, Math.max(1, most));
-            while (heads % together != 0) {
-                together--;
+            boolean grouped =
+                    share >= LEAST_GROUPED
+                            && Torch.typeOf(keys) == ScalarType.BFLOAT16
+                            && keyDim % 32 == 0
+                            && valueDim % 64 == 0
+                            && Math.max(keyDim, valueDim) <= MOST_GROUPED_DIM;
+            int ofLane = Math.max(ofLane(keyDim, keyDim), ofLane(valueDim, keyDim));
+            int heads =
+                    Math.min(share, grouped ? MOST_GROUPED : Math.max(1, MOST_OF_HEADS / ofLane));
+            while (share % heads != 0) {
+                heads--;
             }
-            return new Variant(Operand.type(x), Operand.type(keys), keyDim, valueDim, together);
+            return new Variant(
+                    grouped, Operand.type(x), Operand.type(keys), keyDim, valueDim, heads);
+        }
+
+        int warps() {
+            return grouped && heads * valueDim > MOST_GROUPED_SUMS ? WARPS / 2 : WARPS;
         }
 
         Constants constants() {
-            return Constants.none()
-                    .with("X_TYPE", type)
-                    .with("CACHE_TYPE", cache)
-                    .with("KEY_DIM", keyDim)
-                    .with("VALUE_DIM", valueDim)
-                    .with("HEADS", heads)
-                    .with("LANES", lanes(keyDim))
-                    .with("WARPS", WARPS);
+            Constants common =
+                    Constants.none()
+                            .with("X_TYPE", type)
+                            .with("KEY_DIM", keyDim)
+                            .with("VALUE_DIM", valueDim)
+                            .with("HEADS", heads)
+                            .with("WARPS", warps());
+            return grouped ? common : common.with("CACHE_TYPE", cache).with("LANES", lanes(keyDim));
+        }
+
+        Kernel kernel(CudaDevice device, String name) {
+            return device.kernel(
+                    grouped ? GROUPED : SOURCE,
+                    CONSTANTS.computeIfAbsent(this, Variant::constants),
+                    name);
         }
     }
 
@@ -163,9 +199,9 @@ public final class AttentionStepKernel {
             partial = allocate(q, allHeads, pieces, variant.valueDim());
             weights = allocate(q, allHeads, pieces, 2);
         }
-        kernel(device, variant, "attend")
+        variant.kernel(device, "attend")
                 .launch(
-                        new Kernel.Size(pieces, blocks, LANES, WARPS),
+                        new Kernel.Size(pieces, blocks, LANES, variant.warps()),
                         Torch.address(q),
                         Torch.address(keys),
                         Torch.address(values),
@@ -179,7 +215,7 @@ public final class AttentionStepKernel {
                         length,
                         Float.floatToRawIntBits((float) scale));
         if (pieces > 1) {
-            kernel(device, variant, "combine")
+            variant.kernel(device, "combine")
                     .launch(
                             new Kernel.Size(allHeads, 1, COMBINE_THREADS, 1),
                             Torch.address(partial),
@@ -199,9 +235,5 @@ public final class AttentionStepKernel {
     private static NDArray allocate(NDArray like, long... shape) {
         return Torch.empty(
                 like.getManager(), new Shape(shape), ScalarType.FLOAT32, like.getDevice());
-    }
-
-    private static Kernel kernel(CudaDevice device, Variant variant, String name) {
-        return device.kernel(SOURCE, CONSTANTS.computeIfAbsent(variant, Variant::constants), name);
     }
 }

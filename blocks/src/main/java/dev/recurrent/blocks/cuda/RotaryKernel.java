@@ -20,7 +20,7 @@ public final class RotaryKernel implements Operation {
 
     private static final int THREADS = 256;
     private static final int MOST_PACKS = 128;
-    private static final int MOST_PACK = 4;
+    private static final int MOST_PACK_BYTES = 16;
 
     /** Heads a thread where there are many: its frequencies are computed once for all of them. */
     private static final int EACH = 8;
@@ -140,7 +140,7 @@ public final class RotaryKernel implements Operation {
                         | strides[1]
                         | strides[2]
                         | Torch.address(x) / bytes;
-        return (int) Math.min(MOST_PACK, Long.lowestOneBit(places));
+        return (int) Math.min(MOST_PACK_BYTES / bytes, Long.lowestOneBit(places));
     }
 
     @Override

@@ -8,14 +8,10 @@
 // Constants: X_TYPE (of q and o), CACHE_TYPE (each float or bfloat16), KEY_DIM (K),
 // VALUE_DIM (V), HEADS (of a block, sharing keys), LANES (a power of two, at most 32), WARPS.
 
-constexpr int WARP = 32;
 constexpr int KEYS = WARP / LANES;  // that a warp looks at at a time
 constexpr int STEPS = 4;            // loads under way at a time
 constexpr int OF_KEY = (KEY_DIM + LANES - 1) / LANES;
 constexpr int OF_VALUE = (VALUE_DIM + LANES - 1) / LANES;
-constexpr unsigned int ALL = 0xffffffffu;
-constexpr float NONE = -1e30f;  // below all scores, and still a number
-constexpr float LOG2_E = 1.44269504f;
 
 // The part of a vector of DIM elements that belongs to a lane, as it lies in memory.
 template <typename T, int DIM, int COUNT>
@@ -176,9 +172,7 @@ extern "C" __global__ void __launch_bounds__(WARP * WARPS) attend(
         }
     }
 
-    __shared__ float sums[WARPS][HEADS][VALUE_DIM];
-    __shared__ float mosts[WARPS][HEADS];
-    __shared__ float totals[WARPS][HEADS];
+    __shared__ Sums sums;
 #pragma unroll
     for (int h = 0; h < HEADS; ++h) {
         // Lanes that hold the same part of other keys' sums.
@@ -193,78 +187,18 @@ extern "C" __global__ void __launch_bounds__(WARP * WARPS) attend(
             }
         }
         if (threadIdx.x < LANES) {
-            mosts[threadIdx.y][h] = running[h].most;
-            totals[threadIdx.y][h] = running[h].weight;
+            sums.mosts[threadIdx.y][h] = running[h].most;
+            sums.weights[threadIdx.y][h] = running[h].weight;
 #pragma unroll
             for (int i = 0; i < OF_VALUE; ++i) {
                 const int at = lane * OF_VALUE + i;
                 if (at < VALUE_DIM) {
-                    sums[threadIdx.y][h][at] = running[h].sums[i];
+                    sums.values[threadIdx.y][h][at] = running[h].sums[i];
                 }
             }
         }
     }
     __syncthreads();
 
-    const int thread = threadIdx.y * WARP + threadIdx.x;
-    for (int at = thread; at < HEADS * VALUE_DIM; at += WARP * WARPS) {
-        const int h = at / VALUE_DIM;
-        const int i = at % VALUE_DIM;
-        float most = NONE;
-#pragma unroll
-        for (int w = 0; w < WARPS; ++w) {
-            most = fmaxf(most, mosts[w][h]);
-        }
-        float weight = 0;
-        float sum = 0;
-#pragma unroll
-        for (int w = 0; w < WARPS; ++w) {
-            const float factor = exp2f(mosts[w][h] - most);
-            weight = fmaf(factor, totals[w][h], weight);
-            sum = fmaf(factor, sums[w][h][i], sum);
-        }
-        const long long head = firstHead + h;
-        if (gridDim.x == 1) {
-            o[head * VALUE_DIM + i] = narrow<X_TYPE>(weight > 0 ? sum / weight : 0);
-            continue;
-        }
-        const long long piece = head * gridDim.x + blockIdx.x;
-        partial[piece * VALUE_DIM + i] = sum;
-        if (i == 0) {
-            weights[2 * piece] = most;
-            weights[2 * piece + 1] = weight;
-        }
-    }
-}
-
-// Merges what attend left of `pieces`, at most 64. A head that sees nothing gets zeros. Grid:
-// B * KV * G. Block: any.
-extern "C" __global__ void combine(
-        const float* __restrict__ partial,
-        const float* __restrict__ weights,
-        X_TYPE* __restrict__ o,
-        int pieces) {
-    __shared__ float factors[64];
-    const long long first = (long long)blockIdx.x * pieces;
-    float most = NONE;
-    for (int p = 0; p < pieces; ++p) {
-        most = fmaxf(most, weights[2 * (first + p)]);
-    }
-    for (int p = threadIdx.x; p < pieces; p += blockDim.x) {
-        factors[p] = exp2f(weights[2 * (first + p)] - most);
-    }
-    __syncthreads();
-    float weight = 0;
-    for (int p = 0; p < pieces; ++p) {
-        weight = fmaf(factors[p], weights[2 * (first + p) + 1], weight);
-    }
-    const float scale = weight > 0 ? 1 / weight : 0;
-    for (int i = threadIdx.x; i < VALUE_DIM; i += blockDim.x) {
-        float sum = 0;
-#pragma unroll 8
-        for (int p = 0; p < pieces; ++p) {
-            sum = fmaf(factors[p], partial[(first + p) * VALUE_DIM + i], sum);
-        }
-        o[(long long)blockIdx.x * VALUE_DIM + i] = narrow<X_TYPE>(sum * scale);
-    }
+    merge(sums, firstHead, o, partial, weights);
 }
