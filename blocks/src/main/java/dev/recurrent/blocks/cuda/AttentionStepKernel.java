@@ -43,6 +43,9 @@ public final class AttentionStepKernel {
     /** What registers hold of the queries, or the sums, of a block's heads. */
     private static final int MOST_OF_HEADS = 48;
 
+    /**
+     * Blocks for each multiprocessor: more hide more of memory's latency, and cost more merging.
+     */
     private static final int BLOCKS_OF_MULTIPROCESSOR = 6;
 
     /** What the last kernel merges. */
@@ -78,6 +81,11 @@ public final class AttentionStepKernel {
             }
             return new Variant(
                     grouped, Operand.type(x), Operand.type(keys), keyDim, valueDim, heads);
+        }
+
+        /** The same on tensor cores, where a block has many heads' sums to merge. */
+        int blocksOfMultiprocessor() {
+            return grouped ? MOST_GROUPED_DIM / valueDim : BLOCKS_OF_MULTIPROCESSOR;
         }
 
         int warps() {
@@ -191,7 +199,8 @@ public final class AttentionStepKernel {
         int allHeads = size(q, 0) * size(q, 2);
         Variant variant = Variant.of(q, keys, values, heads);
         int blocks = allHeads / variant.heads();
-        int length = length(slots, blocks, device.multiprocessors());
+        int wanted = ceilDiv(variant.blocksOfMultiprocessor() * device.multiprocessors(), blocks);
+        int length = length(slots, wanted);
         int pieces = ceilDiv(slots, length);
         NDArray partial = null;
         NDArray weights = null;
@@ -225,9 +234,8 @@ public final class AttentionStepKernel {
         }
     }
 
-    /** Slots of a piece, so that all pieces fill the device. */
-    private static int length(int slots, int blocks, int multiprocessors) {
-        int wanted = ceilDiv(BLOCKS_OF_MULTIPROCESSOR * multiprocessors, blocks);
+    /** Slots of a piece, where so many pieces would fill the device. */
+    private static int length(int slots, int wanted) {
         int pieces = Math.min(wanted, Math.min(MOST_PIECES, ceilDiv(slots, LEAST_PIECE)));
         return ceilDiv(slots, pieces);
     }
