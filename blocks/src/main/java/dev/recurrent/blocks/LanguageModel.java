@@ -185,6 +185,7 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
      */
     public void setDropout(Dropout dropout) {
         this.dropout = dropout;
+        layers.forEach(layer -> layer.mixer().setAttentionDropout(dropout.attentionRate()));
     }
 
     /** Returns what the model is made of. */

@@ -45,4 +45,10 @@ public record LanguageModelConfig(
             Initialization initialization) {
         this(width, vocabulary, norm, layers, tiedHead, 1, 0, initialization);
     }
+
+    /** Returns the same model with weights that start in another way. */
+    public LanguageModelConfig with(Initialization other) {
+        return new LanguageModelConfig(
+                width, vocabulary, norm, layers, tiedHead, embeddingScale, softCap, other);
+    }
 }

@@ -11,6 +11,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.mixer.AttentionState;
 import dev.recurrent.blocks.mixer.MixerState;
 import dev.recurrent.blocks.mixer.SequenceMixer;
@@ -87,6 +88,27 @@ class MixerContractTest {
                     harness.pieces(rest, state, 41, 1, 2, 67, 90).y(),
                     expected,
                     TOLERANCE);
+        }
+    }
+
+    /** Rows that go on, rows that start anew and rows that rest, and none of it looked at. */
+    @ParameterizedTest
+    @MethodSource("kinds")
+    void stepsAtPositionsOfTheDeviceAreThoseOfTheHost(String kind) {
+        try (MixerHarness harness = harness(kind)) {
+            MixerState known = harness.full(harness.input(2, 3, 20)).state();
+            MixerState unknown = known.duplicate();
+            long[][] steps = {{20, 0, -1}, {21, 1, 20}, {0, 2, 21}, {-1, -1, -1}, {1, 3, 0}};
+            for (int i = 0; i < steps.length; i++) {
+                NDArray x = harness.input(3 + i, 3, 1);
+                NDArray positions = harness.manager().create(steps[i], new Shape(3, 1));
+                SequenceMixer.Output expected = harness.run(x, Positions.of(positions), known);
+                SequenceMixer.Output actual =
+                        harness.run(x, Positions.step(positions, 40), unknown);
+                assertClose("step " + i, actual.y(), expected.y(), TOLERANCE);
+                known = expected.state();
+                unknown = actual.state();
+            }
         }
     }
 

@@ -21,6 +21,7 @@ import dev.recurrent.tests.support.AttentionOracle.Sizes;
 import dev.recurrent.tests.support.Tensors;
 import java.util.Arrays;
 import java.util.stream.LongStream;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -342,9 +343,7 @@ class SlidingWindowAttentionTest {
                 double actual = dot(gradient, direction);
                 assertThat(actual)
                         .as("variable %d", i)
-                        .isCloseTo(
-                                expected,
-                                org.assertj.core.data.Offset.offset(GRADIENT_TOLERANCE * norm));
+                        .isCloseTo(expected, Offset.offset(GRADIENT_TOLERANCE * norm));
             }
         }
     }
@@ -378,6 +377,57 @@ class SlidingWindowAttentionTest {
             sum += a[i] * b[i];
         }
         return sum;
+    }
+
+    /** Weights of ones are counted: how many are kept, and that they make up for the others. */
+    @ParameterizedTest
+    @CsvSource({"0,300", "0,40", "100,300", "7,200"})
+    void dropoutDropsWeights(int window, int length) {
+        NDArray zeros = manager.zeros(new Shape(1, length, HEADS, KEY_DIM));
+        NDArray ones = manager.ones(new Shape(1, length, 1, 1));
+        Positions positions = Positions.range(manager, 1, length, 0);
+        NDArray keys = zeros.get(new NDIndex(":, :, :1"));
+        manager.getEngine().setRandomSeed(1);
+        NDArray o =
+                SlidingWindowAttention.apply(
+                        zeros, keys, ones, null, positions, window, SCALE, 0.25);
+        manager.getEngine().setRandomSeed(1);
+        NDArray again =
+                SlidingWindowAttention.apply(
+                        zeros, keys, ones, null, positions, window, SCALE, 0.25);
+        assertThat(again.toFloatArray()).isEqualTo(o.toFloatArray());
+        // Each of n weights of 1/n is kept with probability 3/4 and then is 4/(3 n).
+        double kept = 0;
+        double weights = 0;
+        float[] sums = o.toFloatArray();
+        for (int t = 0; t < length; t++) {
+            int seen = window == 0 ? t + 1 : Math.min(t + 1, window);
+            for (int h = 0; h < HEADS; h++) {
+                double count = sums[t * HEADS + h] * seen * 0.75;
+                assertThat(count).isCloseTo(Math.rint(count), Offset.offset(1e-3));
+                kept += count;
+                weights += seen;
+            }
+        }
+        // Five standard deviations.
+        double deviation = 5 * Math.sqrt(0.25 * 0.75 / weights);
+        assertThat(kept / weights).isCloseTo(0.75, Offset.offset(deviation));
+    }
+
+    /** Rows that only end in padding need no mask of their own. */
+    @ParameterizedTest
+    @CsvSource({"0,60", "16,60", "16,150", "70,150"})
+    void paddingAtTheEndIsNotSeen(int window, int length) {
+        long[] values = new long[2 * length];
+        for (int t = 0; t < length; t++) {
+            values[t] = t;
+            values[length + t] = t < length / 2 ? t : -1;
+        }
+        Inputs in = inputs(2, length, 2, 5, values);
+        NDArray real = positions(in).real().reshape(2, length, 1, 1);
+        NDArray o = apply(in, null, window);
+        assertThat(o.isNaN().any().getBoolean()).isFalse();
+        assertClose("real", o.mul(real), oracle(in, window), TOLERANCE);
     }
 
     @Test

@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.tests.support.TinyTrainer;
+import dev.recurrent.training.LanguageModelTrainingConfig;
 import dev.recurrent.zoo.preset.Preset;
 import dev.recurrent.zoo.preset.Presets;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -28,20 +30,22 @@ class RecomputationTest {
     @ParameterizedTest
     @MethodSource("entries")
     void gradientsAreTheSame(String entry) throws Exception {
-        compare(entry, 0);
+        compare(entry, config -> {});
     }
 
     @Test
     void dropoutDrawsTheSameMasksAgain() throws Exception {
-        compare("gated-deltanet-h1", 0.3);
+        compare("gated-deltanet-h1", config -> config.optDropout(0.3));
+        compare("griffin", config -> config.optAttentionDropout(0.3));
+        compare("mqa-transformer", config -> config.optDropout(0.2).optAttentionDropout(0.3));
     }
 
-    private static void compare(String entry, double dropout) throws Exception {
-        try (TinyTrainer kept = new TinyTrainer(entry, config -> config.optDropout(dropout));
+    private static void compare(String entry, Consumer<LanguageModelTrainingConfig> options)
+            throws Exception {
+        try (TinyTrainer kept = new TinyTrainer(entry, options);
                 TinyTrainer again =
                         new TinyTrainer(
-                                entry,
-                                config -> config.optDropout(dropout).optRecomputation(true))) {
+                                entry, options.andThen(config -> config.optRecomputation(true)))) {
             assertThat(again.pass(3, 2, LENGTH)).isEqualTo(kept.pass(3, 2, LENGTH));
             Map<String, float[]> expected = kept.gradients();
             Map<String, float[]> actual = again.gradients();
@@ -66,6 +70,17 @@ class RecomputationTest {
             }
         }
         assertThat(with[0]).isEqualTo(with[1]).isNotEqualTo(with[2]).isNotEqualTo(without);
+    }
+
+    @Test
+    void attentionDropoutIsATrainingMatter() throws Exception {
+        try (TinyTrainer none = new TinyTrainer("mqa-transformer", config -> {});
+                TinyTrainer some =
+                        new TinyTrainer(
+                                "mqa-transformer", config -> config.optAttentionDropout(0.3))) {
+            assertThat(some.pass(3, 2, LENGTH)).isNotEqualTo(none.pass(3, 2, LENGTH));
+            assertThat(some.logits(3)).isEqualTo(none.logits(3));
+        }
     }
 
     @Test

@@ -14,9 +14,11 @@ import ai.djl.nn.Parameter;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import dev.recurrent.blocks.LanguageModel;
+import dev.recurrent.blocks.nn.Initialization;
 import dev.recurrent.blocks.nn.SizedBlock;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.tests.support.Conformance;
+import dev.recurrent.zoo.ModelReference;
 import dev.recurrent.zoo.Pretrained;
 import dev.recurrent.zoo.checkpoint.Checkpoint;
 import dev.recurrent.zoo.checkpoint.CheckpointException;
@@ -39,10 +41,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class PretrainedTest {
 
@@ -124,6 +128,30 @@ class PretrainedTest {
             assertThat(values(same.model())).isEqualTo(values);
             assertThat(values(other.model()).get("embedding.weight"))
                     .isNotEqualTo(values.get("embedding.weight"));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void newWeightsCanStartInAnotherWay(boolean fromFolder) throws Exception {
+        ModelReference reference = ModelReference.of("mqa-transformer");
+        if (fromFolder) {
+            try (Pretrained saved = create("mqa-transformer", 1)) {
+                saved.save(folder, ScalarType.FLOAT32);
+            }
+            reference = ModelReference.folder(folder);
+        }
+        try (Pretrained made =
+                reference.create(Device.cpu(), 1, layers -> Initialization.gpt2(0.02, layers))) {
+            int layers = made.model().layers().size();
+            NDArray output =
+                    SizedBlock.parametersOf(made.model())
+                            .get("layers.0.mixer.o_proj.weight")
+                            .getArray();
+            double deviation = Math.sqrt(output.square().mean().getFloat());
+            // Thousands of draws tell it to a percent or two.
+            assertThat(deviation)
+                    .isCloseTo(0.02 / Math.sqrt(2.0 * layers), Percentage.withPercentage(6));
         }
     }
 

@@ -69,7 +69,7 @@ public final class LanguageModelTrainer extends Trainer {
         adamW = config.getOptimizer() instanceof AdamW own ? own : null;
         adamWState = adamW == null ? null : adamW.newState(getManager(), parameters);
         lossScale = this.config.getPrecision() == MatrixPrecision.FLOAT16 ? new LossScale() : null;
-        dropout = new Dropout(this.config.getDropout());
+        dropout = new Dropout(this.config.getDropout(), this.config.getAttentionDropout());
         block.setDropout(dropout);
     }
 

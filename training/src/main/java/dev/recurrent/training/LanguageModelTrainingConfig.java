@@ -16,6 +16,7 @@ public class LanguageModelTrainingConfig extends DefaultTrainingConfig {
     private MatrixPrecision precision = MatrixPrecision.FULL;
     private boolean recomputing;
     private double dropout;
+    private double attentionDropout;
     private long seed;
 
     /**
@@ -72,16 +73,30 @@ public class LanguageModelTrainingConfig extends DefaultTrainingConfig {
     }
 
     /**
-     * Sets the rate of {@link dev.recurrent.blocks.nn.Dropout}.
+     * Sets the rate of {@link dev.recurrent.blocks.nn.Dropout} on the residual stream.
      *
      * @throws IllegalArgumentException if it is not in [0, 1)
      */
     public LanguageModelTrainingConfig optDropout(double rate) {
+        dropout = checkedRate(rate);
+        return this;
+    }
+
+    /**
+     * Sets the rate of {@link dev.recurrent.blocks.nn.Dropout} on attention weights.
+     *
+     * @throws IllegalArgumentException if it is not in [0, 1)
+     */
+    public LanguageModelTrainingConfig optAttentionDropout(double rate) {
+        attentionDropout = checkedRate(rate);
+        return this;
+    }
+
+    private static double checkedRate(double rate) {
         if (!(rate >= 0 && rate < 1)) {
             throw new IllegalArgumentException("A dropout rate must be in [0, 1), not " + rate);
         }
-        dropout = rate;
-        return this;
+        return rate;
     }
 
     /** Sets what dropout's masks depend on. */
@@ -110,9 +125,14 @@ public class LanguageModelTrainingConfig extends DefaultTrainingConfig {
         return recomputing;
     }
 
-    /** Returns the rate of dropout. */
+    /** Returns the rate of dropout on the residual stream. */
     public double getDropout() {
         return dropout;
+    }
+
+    /** Returns the rate of dropout on attention weights. */
+    public double getAttentionDropout() {
+        return attentionDropout;
     }
 
     /** Returns what dropout's masks depend on. */

@@ -2,6 +2,7 @@ package dev.recurrent.zoo;
 
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
+import dev.recurrent.blocks.nn.Initialization;
 import dev.recurrent.zoo.config.ConfigException;
 import dev.recurrent.zoo.config.HubConfig;
 import dev.recurrent.zoo.preset.Preset;
@@ -14,6 +15,8 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.IntFunction;
+import java.util.function.UnaryOperator;
 
 /**
  * A model by name, known to exist: an entry of the zoo or a folder.
@@ -136,8 +139,28 @@ public record ModelReference(String text, Path folder, Preset preset) {
      * @throws IOException if a file cannot be read
      */
     public Pretrained create(Device device, long seed) throws IOException, MalformedModelException {
+        return changed(device, seed, UnaryOperator.identity());
+    }
+
+    /**
+     * Makes the model with new weights that start in another way than upstream's, and a folder's
+     * tokenizer.
+     *
+     * @param initialization how they start, by the depth of the model
+     * @see #create(Device, long)
+     */
+    public Pretrained create(Device device, long seed, IntFunction<Initialization> initialization)
+            throws IOException, MalformedModelException {
+        return changed(
+                device,
+                seed,
+                config -> config.with(initialization.apply(config.model().layers().size())));
+    }
+
+    private Pretrained changed(Device device, long seed, UnaryOperator<HubConfig> change)
+            throws IOException, MalformedModelException {
         return preset == null
-                ? Pretrained.create(folder, device, seed)
-                : Pretrained.create(preset.config(), device, seed);
+                ? Pretrained.create(folder, device, seed, change)
+                : Pretrained.create(change.apply(preset.config()), device, seed);
     }
 }

@@ -22,6 +22,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 
 /**
  * A model with its weights, configuration and tokenizer, and the manager that owns them.
@@ -130,7 +131,16 @@ public final class Pretrained implements AutoCloseable {
      */
     public static Pretrained create(Path folder, Device device, long seed)
             throws IOException, MalformedModelException {
-        return open(folder, device, (config, manager) -> createModel(config, manager, seed));
+        return create(folder, device, seed, UnaryOperator.identity());
+    }
+
+    /** As {@link #create(Path, Device, long)}, of a changed configuration. */
+    static Pretrained create(Path folder, Device device, long seed, UnaryOperator<HubConfig> change)
+            throws IOException, MalformedModelException {
+        return open(
+                folder,
+                device,
+                (config, manager) -> createModel(change.apply(config), manager, seed));
     }
 
     /**

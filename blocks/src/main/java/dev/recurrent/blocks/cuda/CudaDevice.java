@@ -13,6 +13,7 @@ public final class CudaDevice {
     private final Device device;
     private final CudaContext context;
     private final KernelCompiler compiler;
+    private final int capability;
     private final int multiprocessors;
     private final int mostSharedBytes;
     private final Map<ModuleKey, Long> modules = new ConcurrentHashMap<>();
@@ -33,7 +34,7 @@ public final class CudaDevice {
         CudaDriver.load();
         int[] number = new int[1];
         CudaDriver.check(CudaDriver.cuDeviceGet(number, device.getDeviceId()), "cuDeviceGet");
-        int capability =
+        capability =
                 10 * attribute(CudaDriver.CAPABILITY_MAJOR, number[0])
                         + attribute(CudaDriver.CAPABILITY_MINOR, number[0]);
         if (capability < LEAST_CAPABILITY) {
@@ -52,6 +53,11 @@ public final class CudaDevice {
         CudaDriver.check(
                 CudaDriver.cuDeviceGetAttribute(value, attribute, device), "cuDeviceGetAttribute");
         return value[0];
+    }
+
+    /** Returns its compute capability, such as 90 for 9.0. */
+    public int capability() {
+        return capability;
     }
 
     /** Returns how many multiprocessors it has. */

@@ -31,11 +31,22 @@ final class Operand {
         }
     }
 
-    /** Returns a tensor as it is if it is bfloat16 or float32, else as float32. */
+    /** Returns a tensor, row by row, as it is if it is bfloat16 or float32, else as float32. */
     static NDArray readable(NDManager manager, NDArray array) {
+        return dense(manager, known(manager, array));
+    }
+
+    /** Returns a tensor as it is if it is bfloat16 or float32, else as float32. */
+    static NDArray known(NDManager manager, NDArray array) {
         return Torch.typeOf(array) == ScalarType.BFLOAT16
-                ? dense(manager, array)
-                : wide(manager, array);
+                ? array
+                : Torch.cast(manager, array, ScalarType.FLOAT32);
+    }
+
+    /** Returns a tensor whose last dimension lies without gaps; others may lie anyhow. */
+    static NDArray denseRows(NDManager manager, NDArray array) {
+        long[] strides = Torch.strides(array);
+        return strides[strides.length - 1] == 1 ? array : dense(manager, array);
     }
 
     /** Returns tensors as bfloat16 if all are, else as float32; null for null. */

@@ -6,11 +6,17 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.cuda.AttentionStepKernel;
+import dev.recurrent.blocks.cuda.CacheAppendKernel;
+import dev.recurrent.blocks.cuda.CudaDevice;
+import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.rule.SlidingWindowAttention.Past;
 import dev.recurrent.blocks.torch.Aten;
+import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Torch;
+import java.util.Optional;
 
 /**
  * How an {@link AttentionState} is written and read.
@@ -55,11 +61,15 @@ record KeyValueCache(long window) {
      */
     AttentionState write(
             AttentionState state, NDArray k, NDArray v, Positions positions, boolean training) {
-        AttentionState held = prepare(state, k, v, positions);
+        AttentionState room = makeRoom(state, k, v, positions);
+        boolean inPlace =
+                !training && !k.hasGradient() && !v.hasGradient() && !room.keys().hasGradient();
+        if (inPlace && positions.length() == 1 && append(room, k, v, positions)) {
+            return room;
+        }
+        AttentionState held = state == null ? room : restart(room, positions);
         NDArray slots = slots(positions);
         NDArray stored = positions.derive(new Stored(window), () -> stored(positions));
-        boolean inPlace =
-                !training && !k.hasGradient() && !v.hasGradient() && !held.keys().hasGradient();
         return new AttentionState(
                 scatter(held.keys(), slots, k, inPlace),
                 scatter(held.values(), slots, v, inPlace),
@@ -75,27 +85,52 @@ record KeyValueCache(long window) {
                 Aten.narrow(state.positions(), 1, 1, slots));
     }
 
-    /** Makes room for the greatest position, and empties rows that a document starts in. */
-    private AttentionState prepare(
+    /** Writes one token a row by a kernel; returns false if there is none for this cache. */
+    private boolean append(AttentionState state, NDArray k, NDArray v, Positions positions) {
+        Optional<CudaDevice> device = Kernels.on(k.getDevice());
+        boolean fits =
+                device.isPresent()
+                        && !GradientMode.records(k, v)
+                        && AttentionStepKernel.fits(
+                                state.keys(), state.values(), state.positions());
+        if (fits) {
+            CacheAppendKernel.apply(
+                    device.get(),
+                    k,
+                    v,
+                    positions.array(),
+                    state.keys(),
+                    state.values(),
+                    state.positions(),
+                    window);
+        }
+        return fits;
+    }
+
+    /** Makes room for the greatest position. */
+    private AttentionState makeRoom(
             AttentionState state, NDArray k, NDArray v, Positions positions) {
         long slots = slots(positions.last() + 1);
         if (state == null) {
             return empty(k, v, slots);
         }
-        AttentionState held = state;
         long missing = slots - state.positions().getShape().get(1);
-        if (missing > 0) {
-            AttentionState more = empty(k, v, missing);
-            held =
-                    new AttentionState(
-                            join(state.keys(), more.keys(), 2),
-                            join(state.values(), more.values(), 2),
-                            join(state.positions(), more.positions(), 1));
+        if (missing <= 0) {
+            return state;
         }
+        AttentionState more = empty(k, v, missing);
+        return new AttentionState(
+                join(state.keys(), more.keys(), 2),
+                join(state.values(), more.values(), 2),
+                join(state.positions(), more.positions(), 1));
+    }
+
+    /** Empties rows that a document starts in. */
+    private static AttentionState restart(AttentionState state, Positions positions) {
         return positions.hasResets()
                 ? new AttentionState(
-                        held.keys(), held.values(), restart(held.positions(), positions))
-                : held;
+                        state.keys(), state.values(), restart(state.positions(), positions))
+                : state;
     }
 
     private static AttentionState empty(NDArray k, NDArray v, long slots) {

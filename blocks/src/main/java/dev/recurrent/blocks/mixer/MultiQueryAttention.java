@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
+import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.nn.Initialization;
 import dev.recurrent.blocks.nn.Projection;
 import dev.recurrent.blocks.nn.RmsNorm;
@@ -32,6 +33,7 @@ public final class MultiQueryAttention extends SequenceMixer {
     private final Projection output;
     private final RmsNorm queryNorm;
     private final RmsNorm keyNorm;
+    private double dropout;
 
     /**
      * Constructs an attention mixer without parameter values yet.
@@ -84,16 +86,24 @@ public final class MultiQueryAttention extends SequenceMixer {
     }
 
     @Override
+    public void setAttentionDropout(double rate) {
+        dropout = rate;
+    }
+
+    @Override
     protected Output mix(
             ParameterStore store,
-            NDArray x,
+            NDArray input,
             Positions positions,
             MixerState state,
             boolean training) {
+        // Rotations are operations of their own, which share their input with one another and with
+        // the gate.
+        NDArray x = Tape.join(input);
         NDArray projected = queries.forward(store, x, training); // [B, T, H·K or 2·H·K]
         NDArray gate = null;
         if (config.outputGate()) {
-            NDArray both = heads(projected, config.heads(), 2 * config.headDim());
+            NDArray both = heads(Tape.join(projected), config.heads(), 2 * config.headDim());
             projected = half(both, 0); // [B, T, H·K]
             gate = half(both, 1); // [B, T, H·K]
         }
@@ -120,7 +130,10 @@ public final class MultiQueryAttention extends SequenceMixer {
             o = SlidingWindowAttention.step(q, seen, positions, scale);
         } else {
             Past seen = past == null ? null : KeyValueCache.past(past);
-            o = SlidingWindowAttention.apply(q, k, v, seen, positions, config.window(), scale);
+            double dropped = training ? dropout : 0;
+            o =
+                    SlidingWindowAttention.apply(
+                            q, k, v, seen, positions, config.window(), scale, dropped);
             next = cache.write(past, k, v, positions, training);
         }
         NDArray joined = o.reshape(x.getShape().get(0), x.getShape().get(1), -1); // [B, T, H·K]

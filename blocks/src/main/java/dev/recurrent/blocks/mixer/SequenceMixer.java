@@ -122,6 +122,16 @@ public abstract class SequenceMixer extends SizedBlock {
      */
     public abstract long stateBytes(long tokens);
 
+    /**
+     * Sets the share of attention weights that is dropped in passes with {@code training} over more
+     * than one token; nothing at first. Mixers without attention weights have none to drop.
+     *
+     * @param rate in [0, 1)
+     */
+    public void setAttentionDropout(double rate) {
+        // Only attention has weights.
+    }
+
     /** Returns D. */
     public final long width() {
         return width;

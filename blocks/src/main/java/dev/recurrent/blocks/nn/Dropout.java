@@ -6,9 +6,9 @@ import dev.recurrent.blocks.torch.Aten;
 import java.util.SplittableRandom;
 
 /**
- * Dropout on the residual stream in training: of the embeddings and of what each mixer and MLP adds
- * (as nanoGPT does, but for its dropout inside attention). It belongs to a training run, not to a
- * model's configuration.
+ * Dropout in training: of the embeddings, of what each mixer and MLP adds to the residual stream,
+ * and of attention weights (as nanoGPT does, with one rate for all). It belongs to a training run,
+ * not to a model's configuration.
  *
  * <p>Masks come from the engine's generator, which is seeded before every part of the model; so a
  * part that is run again draws the same masks, and a run is a function of its seed.
@@ -16,19 +16,31 @@ import java.util.SplittableRandom;
 public final class Dropout {
 
     private final double rate;
+    private final double attentionRate;
     private SplittableRandom seeds = new SplittableRandom(0);
 
     /**
      * Constructs dropout.
      *
-     * @param rate the share of elements that are set to zero, in [0, 1)
-     * @throws IllegalArgumentException if it is out of range
+     * @param rate the share of the residual stream's elements that is set to zero, in [0, 1)
+     * @param attentionRate the share of attention weights, likewise
+     * @throws IllegalArgumentException if one is out of range
      */
+    public Dropout(double rate, double attentionRate) {
+        this.rate = checked(rate);
+        this.attentionRate = checked(attentionRate);
+    }
+
+    /** Constructs dropout of the residual stream alone. */
     public Dropout(double rate) {
+        this(rate, 0);
+    }
+
+    private static double checked(double rate) {
         if (!(rate >= 0 && rate < 1)) {
             throw new IllegalArgumentException("A dropout rate must be in [0, 1), not " + rate);
         }
-        this.rate = rate;
+        return rate;
     }
 
     /** Starts the sequence of seeds anew. */
@@ -47,7 +59,7 @@ public final class Dropout {
     }
 
     /**
-     * Applies dropout.
+     * Applies dropout of the residual stream.
      *
      * @param x any tensor
      * @return the same shape, in x's manager
@@ -56,8 +68,13 @@ public final class Dropout {
         return rate == 0 ? x : Aten.dropout(x, rate);
     }
 
+    /** Returns the share of attention weights that is dropped. */
+    public double attentionRate() {
+        return attentionRate;
+    }
+
     /** Returns whether masks are drawn at all. */
     public boolean isActive() {
-        return rate > 0;
+        return rate > 0 || attentionRate > 0;
     }
 }

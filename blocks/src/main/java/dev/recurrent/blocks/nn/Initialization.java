@@ -9,8 +9,8 @@ import ai.djl.training.initializer.UniformInitializer;
  * at zero; the constants of decays have their own rules, which no upstream varies.
  *
  * @param kind which upstream's rule
- * @param sigma standard deviation, of everything (NORMAL) or of the embedding (MAMBA)
- * @param layers depth of the model (FAN_IN, MAMBA)
+ * @param sigma standard deviation, of everything (NORMAL, GPT2) or of the embedding (MAMBA)
+ * @param layers depth of the model (GPT2, FAN_IN, MAMBA)
  */
 public record Initialization(Kind kind, double sigma, int layers) {
 
@@ -18,6 +18,8 @@ public record Initialization(Kind kind, double sigma, int layers) {
     public enum Kind {
         /** The same normal distribution everywhere. */
         NORMAL,
+        /** The same normal distribution everywhere but in outputs, which depth scales down. */
+        GPT2,
         /** Normal distributions scaled by fan-in. */
         FAN_IN,
         /** Uniform distributions scaled by fan-in. */
@@ -33,6 +35,18 @@ public record Initialization(Kind kind, double sigma, int layers) {
      */
     public static Initialization normal(double sigma) {
         return new Initialization(Kind.NORMAL, sigma, 0);
+    }
+
+    /**
+     * The same normal distribution everywhere, outputs divided by √(2·layers), as GPT-2 and nanoGPT
+     * do: a layer adds twice to the residual stream.
+     *
+     * @param sigma its standard deviation
+     * @param layers the depth of the model
+     * @return the initialisation
+     */
+    public static Initialization gpt2(double sigma, int layers) {
+        return new Initialization(Kind.GPT2, sigma, layers);
     }
 
     /**
@@ -61,7 +75,7 @@ public record Initialization(Kind kind, double sigma, int layers) {
     /** Weights of a projection into a block, with {@code fanIn} inputs. */
     public Initializer projection(long fanIn) {
         return switch (kind) {
-            case NORMAL -> gaussian(sigma);
+            case NORMAL, GPT2 -> gaussian(sigma);
             case FAN_IN -> gaussian(Math.sqrt(1.0 / fanIn));
             case MAMBA -> uniform(Math.sqrt(1.0 / fanIn));
         };
@@ -71,6 +85,7 @@ public record Initialization(Kind kind, double sigma, int layers) {
     public Initializer output(long fanIn) {
         return switch (kind) {
             case NORMAL -> gaussian(sigma);
+            case GPT2 -> gaussian(sigma / Math.sqrt(2.0 * layers));
             case FAN_IN -> gaussian(Math.sqrt(2.0 / layers / fanIn));
             case MAMBA -> uniform(Math.sqrt(1.0 / fanIn / layers));
         };
@@ -84,7 +99,7 @@ public record Initialization(Kind kind, double sigma, int layers) {
     /** Weights of a depthwise convolution with W taps. */
     public Initializer convolution(long taps) {
         return switch (kind) {
-            case NORMAL -> gaussian(sigma);
+            case NORMAL, GPT2 -> gaussian(sigma);
             case FAN_IN -> gaussian(Math.sqrt(0.01 / taps));
             case MAMBA -> uniform(Math.sqrt(1.0 / taps));
         };

@@ -1,6 +1,7 @@
 package dev.recurrent.blocks.rule;
 
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * What one look at the positions on the host tells, so that no rule has to look again.
@@ -12,7 +13,7 @@ import java.util.Arrays;
  * @param resetsAtStart whether some row begins with a document
  * @param resetsInside whether a document starts inside a row
  * @param last the greatest position
- * @param realLengths how many tokens of each row are not padding
+ * @param realLengths how many tokens of each row are not padding; null if the host does not know
  */
 record PositionLayout(
         int length,
@@ -38,6 +39,11 @@ record PositionLayout(
                 false,
                 start + length - 1,
                 lengths);
+    }
+
+    /** The layout of one token a row whose positions the host does not know: anything may be. */
+    static PositionLayout ofStep(long last) {
+        return new PositionLayout(1, true, true, false, true, false, last, null);
     }
 
     /**
@@ -108,6 +114,13 @@ record PositionLayout(
      */
     boolean hasResets() {
         return resetsInside || (resetsAtStart && !startsFresh);
+    }
+
+    /** Returns the indices of values that are 0 or begin a row. */
+    int[] documentStarts(long[] values) {
+        return IntStream.range(0, values.length)
+                .filter(i -> i % length == 0 || values[i] == 0)
+                .toArray();
     }
 
     /** Returns the values with each row's padding brought to its end. */

@@ -4,11 +4,13 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.TensorScope;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /**
  * Where every token of a batch stands in its document: one int64 tensor [B, T].
@@ -34,16 +36,19 @@ public final class Positions {
     private final PositionLayout layout;
     private final Map<Object, NDArray> derived = new HashMap<>();
 
-    private Positions(NDManager manager, long batch, long length, long start, long[] values) {
+    private Positions(
+            NDManager manager,
+            long batch,
+            long length,
+            long start,
+            long[] values,
+            PositionLayout layout) {
         this.manager = manager;
         this.batch = batch;
         this.length = length;
         this.start = start;
         this.values = values;
-        this.layout =
-                values == null
-                        ? PositionLayout.ofRange(batch, length, start)
-                        : PositionLayout.of(values, batch, length);
+        this.layout = layout;
     }
 
     /**
@@ -65,7 +70,8 @@ public final class Positions {
                             + ", start "
                             + start);
         }
-        return new Positions(manager, batch, length, start, null);
+        return new Positions(
+                manager, batch, length, start, null, PositionLayout.ofRange(batch, length, start));
     }
 
     /**
@@ -105,7 +111,46 @@ public final class Positions {
             throw new IllegalArgumentException(
                     values.length + " positions do not fill [" + batch + ", " + length + "]");
         }
-        return new Positions(manager, batch, length, -1, values.clone());
+        return new Positions(
+                manager,
+                batch,
+                length,
+                -1,
+                values.clone(),
+                PositionLayout.of(values, batch, length));
+    }
+
+    /**
+     * One token a row, at positions that are known on the device alone, so that what is launched
+     * for them can be replayed for others: any of them may start a document, continue one or be
+     * padding.
+     *
+     * @param positions int64 [B, 1], in whose manager derived tensors will live; what is computed
+     *     reads it when it runs
+     * @param last the greatest position it will ever hold: caches get room for it
+     * @return the positions
+     * @throws IllegalArgumentException if the tensor is not int64 [B, 1]
+     */
+    public static Positions step(NDArray positions, long last) {
+        Shape shape = positions.getShape();
+        if (positions.getDataType() != DataType.INT64
+                || shape.dimension() != 2
+                || shape.get(1) != 1) {
+            throw new IllegalArgumentException(
+                    "Positions of a step must be int64 [B, 1], not "
+                            + positions.getDataType()
+                            + shape);
+        }
+        Positions step =
+                new Positions(
+                        positions.getManager(),
+                        shape.get(0),
+                        1,
+                        -1,
+                        null,
+                        PositionLayout.ofStep(last));
+        step.derived.put("positions", positions);
+        return step;
     }
 
     /** Returns B. */
@@ -118,12 +163,12 @@ public final class Positions {
         return length;
     }
 
-    /** Returns the greatest position. */
+    /** Returns the greatest position, or for {@link #step} an upper bound. */
     public long last() {
         return layout.last();
     }
 
-    /** Returns whether some token is padding. */
+    /** Returns whether some token is, or might be, padding. */
     public boolean isPadded() {
         return layout.padded();
     }
@@ -139,8 +184,8 @@ public final class Positions {
     }
 
     /**
-     * Returns whether a document starts where a state could still be seen: inside a row, or at the
-     * first token of some rows but not of all.
+     * Returns whether a document starts, or might start, where a state could still be seen: inside
+     * a row, or at the first token of some rows but not of all.
      */
     public boolean hasResets() {
         return layout.hasResets();
@@ -149,6 +194,38 @@ public final class Positions {
     /** Returns whether there is neither padding nor a reset, so that no mask is needed. */
     public boolean isPlain() {
         return !layout.padded() && !hasResets();
+    }
+
+    /**
+     * Returns whether each real token may see all tokens before it in its row, which need no mask
+     * but the causal one.
+     *
+     * @param continuing whether there is a state that tokens may see as well
+     */
+    boolean isCausal(boolean continuing) {
+        return !continuing && layout.compact() && !layout.resetsInside();
+    }
+
+    /**
+     * Returns where the documents of all rows begin among B·T tokens: at every row's first token,
+     * and wherever a position is 0.
+     */
+    int[] documentStarts() {
+        return values == null
+                ? IntStream.range(0, Math.toIntExact(batch))
+                        .map(row -> Math.toIntExact(row * length))
+                        .toArray()
+                : layout.documentStarts(values);
+    }
+
+    /** Returns the position of a row's first token. */
+    long first(int row) {
+        return values == null ? start : values[Math.toIntExact(row * length)];
+    }
+
+    /** Returns whether the positions are known on the host. */
+    boolean isKnown() {
+        return layout.realLengths() != null;
     }
 
     /** Returns the manager that derived tensors live in. */
@@ -163,17 +240,33 @@ public final class Positions {
 
     /** Returns how many tokens of each row are not padding, int64 [B]. */
     public NDArray realLengths() {
-        return derive("realLengths", () -> manager.create(layout.realLengths()));
+        return derive(
+                "realLengths",
+                () ->
+                        layout.realLengths() == null
+                                ? isReal().toType(DataType.INT64, false).sum(new int[] {1})
+                                : manager.create(layout.realLengths()));
     }
 
     /** Returns 1 where there is a token and 0 where there is padding, float32 [B, T]. */
     public NDArray real() {
-        return derive("real", () -> array().gte(0L).toType(DataType.FLOAT32, false));
+        return derive("real", () -> isReal().toType(DataType.FLOAT32, false));
+    }
+
+    // Constants on the host come with the launch, where others would be copied to the device.
+
+    private NDArray isReal() {
+        return array().gte(Scalars.of(0));
+    }
+
+    private NDArray starts() {
+        return array().eq(Scalars.of(0));
     }
 
     /** Returns 0 where a document starts and 1 elsewhere, float32 [B, T]. */
     public NDArray continues() {
-        return derive("continues", () -> array().neq(0L).toType(DataType.FLOAT32, false));
+        return derive(
+                "continues", () -> array().neq(Scalars.of(0)).toType(DataType.FLOAT32, false));
     }
 
     /**
@@ -181,7 +274,7 @@ public final class Positions {
      * [B, T]; tokens with 0 continue the state.
      */
     public NDArray documents() {
-        return derive("documents", () -> array().eq(0L).toType(DataType.INT64, false).cumSum(1));
+        return derive("documents", () -> starts().toType(DataType.INT64, false).cumSum(1));
     }
 
     /**

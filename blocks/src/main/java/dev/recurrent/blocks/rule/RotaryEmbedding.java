@@ -5,10 +5,14 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.cuda.CudaDevice;
+import dev.recurrent.blocks.cuda.Kernels;
+import dev.recurrent.blocks.cuda.RotaryKernel;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Arrays;
+import java.util.Optional;
 
 /**
  * Rotary position embedding (arXiv 2104.09864) in the half-split layout of GPT-NeoX and Hugging
@@ -23,7 +27,9 @@ public final class RotaryEmbedding {
     private record Table(boolean sine, long headDim, long rotaryDim, double theta) {}
 
     /**
-     * Rotates heads. Tables of cosines and sines are computed once a pass, in fp32.
+     * Rotates heads, in fp32. Where there is no kernel for it, tables of cosines and sines are
+     * computed once a pass. Recorded on a tape, it is an operation (see {@link
+     * dev.recurrent.blocks.autograd.Tape}): what two rotations have in common must be joined.
      *
      * @param x [B, T, H, K]
      * @param positions [B, T]
@@ -37,6 +43,10 @@ public final class RotaryEmbedding {
         check(x, positions, rotaryDim);
         if (rotaryDim == 0) {
             return x;
+        }
+        Optional<CudaDevice> device = Kernels.taking(x);
+        if (device.isPresent()) {
+            return RotaryKernel.apply(device.get(), x, positions.array(), rotaryDim, theta);
         }
         long headDim = x.getShape().get(3);
         NDArray cosines = table(positions, new Table(false, headDim, rotaryDim, theta));

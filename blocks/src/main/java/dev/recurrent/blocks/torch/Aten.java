@@ -217,16 +217,23 @@ public final class Aten {
      * Softmax attention by PyTorch's fused kernels.
      *
      * @param q [B, H, T, K]
-     * @param k [B, H, S, K]
-     * @param v [B, H, S, V]
+     * @param k [B, H, S, K]; on CUDA, also [B, KV, S, K] with KV a divisor of H
+     * @param v [B, H, S, V], likewise
      * @param mask bool, true = may look, or added to the scores; broadcasts to [B, H, T, S]; null
      *     for none
      * @param causal whether token t sees keys 0..t only; not together with a mask
      * @param scale what scores are multiplied by
+     * @param dropout the share of weights that is dropped, in [0, 1)
      * @return [B, H, T, V]
      */
     public static NDArray attention(
-            NDArray q, NDArray k, NDArray v, NDArray mask, boolean causal, double scale) {
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            NDArray mask,
+            boolean causal,
+            double scale,
+            double dropout) {
         // scaled_dot_product_attention(q, k, v, Tensor? mask, float dropout, bool is_causal,
         //     *, float? scale, bool enable_gqa)
         return Torch.call(
@@ -236,10 +243,16 @@ public final class Aten {
                 k,
                 v,
                 Torch.some(mask),
-                0.0,
+                dropout,
                 causal,
                 Torch.some(scale),
-                false);
+                q.getShape().get(1) != k.getShape().get(1));
+    }
+
+    /** As the other, without dropout. */
+    public static NDArray attention(
+            NDArray q, NDArray k, NDArray v, NDArray mask, boolean causal, double scale) {
+        return attention(q, k, v, mask, causal, scale, 0);
     }
 
     private static NDArray unary(String operator, NDArray x) {

@@ -4,6 +4,7 @@ import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.LanguageModelConfig;
+import dev.recurrent.blocks.nn.Initialization;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.training.LanguageModelTrainer;
 import dev.recurrent.training.LanguageModelTrainingConfig;
@@ -22,6 +23,8 @@ import java.util.List;
 
 /** The model of a run, with adapters where the settings want some, and its trainer. */
 final class RunModel implements AutoCloseable {
+
+    private static final double GPT2_SIGMA = 0.02;
 
     private final Pretrained pretrained;
     private final PretrainedModel model;
@@ -42,12 +45,7 @@ final class RunModel implements AutoCloseable {
      */
     static RunModel open(RunConfig config, Device device)
             throws IOException, MalformedModelException {
-        ModelReference reference = reference(config);
-        long seed = config.count(RunSetting.SEED);
-        Pretrained pretrained =
-                config.flag(RunSetting.FROM_SCRATCH)
-                        ? reference.create(device, seed)
-                        : reference.open(device, seed);
+        Pretrained pretrained = pretrained(config, device);
         try {
             freeze(config, pretrained.model());
             return new RunModel(pretrained, adapters(config, pretrained.model()));
@@ -55,6 +53,26 @@ final class RunModel implements AutoCloseable {
             pretrained.close();
             throw new InvalidRunException(e.getMessage(), e);
         }
+    }
+
+    private static Pretrained pretrained(RunConfig config, Device device)
+            throws IOException, MalformedModelException {
+        ModelReference reference = reference(config);
+        long seed = config.count(RunSetting.SEED);
+        boolean fresh = config.flag(RunSetting.FROM_SCRATCH);
+        return switch (config.text(RunSetting.INITIALIZATION)) {
+            case "upstream" ->
+                    fresh ? reference.create(device, seed) : reference.open(device, seed);
+            case "gpt2" -> {
+                if (!fresh) {
+                    throw new InvalidRunException("initialization gpt2 needs from-scratch");
+                }
+                yield reference.create(
+                        device, seed, layers -> Initialization.gpt2(GPT2_SIGMA, layers));
+            }
+            default ->
+                    throw new InvalidRunException("initialization must be one of upstream, gpt2");
+        };
     }
 
     private static ModelReference reference(RunConfig config) {
@@ -147,6 +165,7 @@ final class RunModel implements AutoCloseable {
                         .optAccumulation(config.count(RunSetting.ACCUMULATION))
                         .optMaxGradientNorm(config.number(RunSetting.CLIP))
                         .optDropout(config.number(RunSetting.DROPOUT))
+                        .optAttentionDropout(config.number(RunSetting.ATTENTION_DROPOUT))
                         .optPrecision(precision.on(device))
                         .optRecomputation(config.flag(RunSetting.RECOMPUTE))
                         .optSeed(config.count(RunSetting.SEED));

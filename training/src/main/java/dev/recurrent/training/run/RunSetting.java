@@ -12,6 +12,7 @@ public enum RunSetting {
     MODEL(Kind.TEXT, null, "An entry of the zoo, with a size (hawk:100m) or without, or a folder."),
     PRESET(Kind.TEXT, "", "The size of the entry, such as 100m."),
     FROM_SCRATCH(Kind.FLAG, "false", "Draw new weights instead of those there are."),
+    INITIALIZATION(Kind.TEXT, "upstream", "Of new weights: upstream, or gpt2 as nanoGPT has it."),
     DATA(
             Kind.TEXT,
             null,
@@ -33,6 +34,7 @@ public enum RunSetting {
     BETA2(Kind.PART, "0.95", "Adam's beta 2."),
     CLIP(Kind.POSITIVE, "1", "The greatest norm of the gradients."),
     DROPOUT(Kind.PART, "0", "The share of the residual stream's updates that is dropped."),
+    ATTENTION_DROPOUT(Kind.PART, "0", "The share of attention weights that is dropped."),
     PRECISION(
             Kind.TEXT,
             "auto",

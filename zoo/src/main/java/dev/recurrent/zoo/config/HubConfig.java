@@ -9,6 +9,7 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import dev.recurrent.blocks.LanguageModelConfig;
+import dev.recurrent.blocks.nn.Initialization;
 import dev.recurrent.zoo.naming.NameMap;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
@@ -64,6 +65,11 @@ public record HubConfig(
     @Override
     public JsonObject json() {
         return json.deepCopy();
+    }
+
+    /** Returns the same model with weights that start in another way, which files do not tell. */
+    public HubConfig with(Initialization initialization) {
+        return new HubConfig(modelType, model.with(initialization), tokens, maxPositions, json);
     }
 
     /**
