@@ -82,7 +82,7 @@ public final class TinyTrainer implements AutoCloseable {
     }
 
     /** The logits of one row, in a pass that is not for training. */
-    float[] logits(long seed) {
+    public float[] logits(long seed) {
         try (NDManager manager = trainer.getManager().newSubManager()) {
             return trainer.evaluate(new NDList(rows(manager, seed, 0, 1, 9))).head().toFloatArray();
         }
