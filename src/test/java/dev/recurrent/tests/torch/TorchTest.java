@@ -67,6 +67,14 @@ class TorchTest {
     }
 
     @Test
+    void tellsHowFarNeighboursLieApart() {
+        NDArray x = manager.arange(24).reshape(2, 3, 4);
+        assertThat(Torch.strides(x)).containsExactly(12, 4, 1);
+        assertThat(Torch.strides(x.get(":, 1:, 2:").swapAxes(0, 1))).containsExactly(4, 12, 1);
+        assertThat(Torch.strides(manager.create(1f))).isEmpty();
+    }
+
+    @Test
     void callsOperatorsWithSeveralResults() {
         NDArray x = manager.create(new float[] {3, 1, 2});
         // sort(Tensor self, int dim, bool descending) -> (values, indices)

@@ -34,9 +34,7 @@ record RmsNormVariant(
     private static final int GATED_BACKWARD_ELEMENTS = 4;
 
     /** Threads of a multiprocessor whose registers hold the backward's sums, found by measuring. */
-    private static final int BACKWARD_THREADS = 960;
-
-    private static final int GATED_BACKWARD_THREADS = 1024;
+    private static final int BACKWARD_THREADS = 1024;
 
     /** How many parts share a block where each takes one warp. */
     private static final int PARTS_OF_A_WARP = 8;
@@ -44,7 +42,7 @@ record RmsNormVariant(
     /** The longest part: 16 elements a thread of the largest block. */
     static final int MOST_SIZE = MOST_WARPS * LANES * 16;
 
-    /** The backward's packs at most: wider ones keep its lanes waiting for registers. */
+    /** The backward's packs at most: wider ones take registers and, measured, were no faster. */
     static final int BACKWARD_PACK = 4;
 
     /** What sources call the tensors' types. */
@@ -55,27 +53,29 @@ record RmsNormVariant(
         return new RmsNormVariant(form, centred, size, types, 1, 1, 1, 1);
     }
 
-    /** Returns the variant with the threads of a forward. */
+    /** Returns the variant with the threads of a forward, which reads packs of {@code most}. */
     RmsNormVariant forward(int most) {
-        return with(most, ELEMENTS, 1);
+        return with(most, ELEMENTS);
     }
 
-    /** Returns the variant with the threads of a backward. */
+    /** Returns the variant with the threads of a backward, which reads packs of {@code most}. */
     RmsNormVariant backward(int most) {
-        return isGated()
-                ? with(most, GATED_BACKWARD_ELEMENTS, GATED_BACKWARD_THREADS)
-                : with(most, ELEMENTS, BACKWARD_THREADS);
+        return with(most, isGated() ? GATED_BACKWARD_ELEMENTS : ELEMENTS);
     }
 
-    private RmsNormVariant with(int most, int elements, int threads) {
+    private RmsNormVariant with(int most, int least) {
         int packed = most;
         while (packed > 1 && packed * LANES > size) {
             packed /= 2;
         }
-        int across = Math.min(MOST_WARPS, ceilDiv(size, elements * LANES));
+        int elements = least;
+        while (ceilDiv(size, elements * LANES) > MOST_WARPS) {
+            elements *= 2;
+        }
+        int across = ceilDiv(size, elements * LANES);
         int each = ceilDiv(size, across * LANES * packed);
-        int resident =
-                Math.max(1, threads / (across == 1 ? PARTS_OF_A_WARP * LANES : across * LANES));
+        int threads = across * LANES * (across == 1 ? PARTS_OF_A_WARP : 1);
+        int resident = Math.max(1, BACKWARD_THREADS / threads);
         return new RmsNormVariant(form, centred, size, types, packed, each, across, resident);
     }
 

@@ -32,7 +32,7 @@ public final class SumOfSquares {
      * @param device where the tensors lie
      * @param manager the manager that will own the result
      * @param tensors float32 or converted to it, at least one
-     * @return float32 of shape (), on the device
+     * @return float32 [1], on the device
      * @throws IllegalArgumentException if the tensors lie on several devices
      * @throws CudaException if a kernel cannot be compiled or launched
      */
@@ -47,7 +47,7 @@ public final class SumOfSquares {
                 launchPart(device, Operand.wide(manager, tensor), blocks, to);
                 to += (long) blocks * Float.BYTES;
             }
-            NDArray total = allocate(manager, new Shape(), tensors.get(0));
+            NDArray total = allocate(manager, new Shape(1), tensors.get(0));
             device.kernel(SOURCE, constants(1), "total")
                     .launch(
                             new Kernel.Size(1, 1, WARPS * LANES, 1),

@@ -113,30 +113,30 @@ extern "C" __global__ void __launch_bounds__(THREADS * PARTS) rms_norm(
 // Writes the sum over the parts of a block of what each thread has of the weight's gradient.
 __device__ __forceinline__ void storeSums(
         const float (&sums)[ITEMS][VECTOR], float* __restrict__ to, int size) {
-    if (PARTS == 1) {
+    if constexpr (PARTS == 1) {
 #pragma unroll
         for (int i = 0; i < ITEMS; ++i) {
             if (columnOf(i) < size) {
                 store(to + columnOf(i), sums[i]);
             }
         }
-        return;
-    }
-    __shared__ float ofParts[PARTS][PARTS == 1 ? 1 : ITEMS * THREADS * VECTOR];
+    } else {
+        __shared__ float ofParts[PARTS][ITEMS * THREADS * VECTOR];
 #pragma unroll
-    for (int i = 0; i < ITEMS; ++i) {
+        for (int i = 0; i < ITEMS; ++i) {
 #pragma unroll
-        for (int j = 0; j < VECTOR; ++j) {
-            ofParts[threadIdx.y][columnOf(i) + j] = sums[i][j];
+            for (int j = 0; j < VECTOR; ++j) {
+                ofParts[threadIdx.y][columnOf(i) + j] = sums[i][j];
+            }
         }
-    }
-    __syncthreads();
-    for (int at = threadIdx.y * THREADS + threadIdx.x; at < size; at += PARTS * THREADS) {
-        float total = 0;
-        for (int part = 0; part < PARTS; ++part) {
-            total += ofParts[part][at];
+        __syncthreads();
+        for (int at = threadIdx.y * THREADS + threadIdx.x; at < size; at += PARTS * THREADS) {
+            float total = 0;
+            for (int part = 0; part < PARTS; ++part) {
+                total += ofParts[part][at];
+            }
+            to[at] = total;
         }
-        to[at] = total;
     }
 }
 

@@ -72,7 +72,7 @@ public final class Gradients implements AutoCloseable {
             if (device.isPresent()) {
                 List<NDArray> all = List.copyOf(gradients.values());
                 NDArray squares = scope.adopt(SumOfSquares.of(device.get(), manager, all));
-                return Math.sqrt(squares.getFloat());
+                return Math.sqrt(squares.toFloatArray()[0]);
             }
             NDList norms = new NDList(gradients.size());
             gradients.values().forEach(gradient -> norms.add(gradient.norm()));
