@@ -83,7 +83,6 @@ public final class DeltaRuleKernel {
 
         Constants scan() {
             return shared().with("WARPS", plan.warps())
-                    .with("SPLIT", plan.split() ? 1 : 0)
                     .with("LOADERS", plan.loaders())
                     .with("STAGES", plan.stages());
         }
@@ -91,7 +90,7 @@ public final class DeltaRuleKernel {
         private Constants shared() {
             return Constants.none()
                     .with("TYPE", type)
-                    .with("CHUNK", plan.chunk())
+                    .with("CHUNK", DeltaPlan.CHUNK)
                     .with("KEYS", plan.keys())
                     .with("BETA", corrects ? 1 : 0)
                     .with("ALIGNED", aligned ? 1 : 0);
@@ -203,8 +202,7 @@ public final class DeltaRuleKernel {
     }
 
     private Output run() {
-        DeltaPlan plan = variant.plan();
-        int chunk = plan.chunk();
+        int chunk = DeltaPlan.CHUNK;
         long all = (long) rows * valueHeads * DeltaPlan.ceilDiv(tokens, chunk);
         NDArray scores = allocate(arguments.type(), all, chunk, chunk);
         NDArray transforms =
@@ -223,7 +221,7 @@ public final class DeltaRuleKernel {
                         CHUNK_CONSTANTS.computeIfAbsent(variant, Variant::chunks),
                         "delta_chunks")
                 .launch(
-                        new Kernel.Size(blocks, 1, plan.chunkThreads(), 1, plan.chunkBytes()),
+                        new Kernel.Size(blocks, 1, DeltaPlan.chunkThreads(), 1, plan.chunkBytes()),
                         Torch.address(q.array()),
                         Torch.address(k.array()),
                         Operand.address(arguments.beta),

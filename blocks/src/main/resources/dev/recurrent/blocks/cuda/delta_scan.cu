@@ -9,14 +9,13 @@
 // A warp owns 16 columns of V and keeps their S transposed, as fp32 sums in its registers: sums of
 // one product are operands of the next as they stand, so that nothing of the chain
 // S -> U -> S' goes through shared memory, and warps wait for each other only where inputs come and
-// go. Those are copied some chunks ahead. Outputs leave through the place of V.
+// outputs go: those are copied some chunks ahead, these a chunk later.
 //
-// Where there are too few sequences to fill the device, that chain is all that counts: with LOADERS,
-// other warps copy the inputs.
+// With LOADERS, other warps copy both, and nothing but the chain counts.
 //
 // Constants: TYPE (of q, k, v, T, P, O: float or bfloat16), CHUNK (C), KEYS (K rounded up to a
-// multiple of 16), WARPS (of a block that own columns of V), LOADERS (others that copy inputs;
-// 0 if all do), STAGES (chunks whose inputs have room; all but one are copied ahead), BETA (1 if
+// multiple of 16), WARPS (of a block that own columns of V), LOADERS (others that copy; 0 if
+// all do), STAGES (chunks whose inputs have room; all but one are copied ahead), BETA (1 if
 // there is one), ALIGNED (1 if rows of q, k, v and o begin at multiples of 16 bytes and K and V are
 // multiples of as many).
 // Grid: batch * value heads * slices of V blocks of THREADS; scanBytes() of shared memory.
@@ -60,7 +59,17 @@ struct Stage {
     }
 };
 
-__host__ __device__ constexpr int scanBytes() { return STAGES * Stage::bytes(); }
+// Where the block's columns of O are left for those that copy: two of them, so that one is filled
+// while the other is copied.
+__device__ __forceinline__ Tile<TYPE, COLUMNS> outputs(int chunk) {
+    constexpr int BYTES = Tile<TYPE, COLUMNS>::bytes(C);
+    char* at = sharedMemory() + STAGES * Stage::bytes() + chunk % 2 * BYTES;
+    return {reinterpret_cast<TYPE*>(at)};
+}
+
+__host__ __device__ constexpr int scanBytes() {
+    return STAGES * Stage::bytes() + 2 * Tile<TYPE, COLUMNS>::bytes(C);
+}
 
 // Starts to fetch what is not above the diagonal blocks of a [C, C].
 __device__ __forceinline__ void fetchLower(
@@ -77,29 +86,37 @@ __device__ __forceinline__ void fetchLower(
     }
 }
 
-// Where a block's inputs begin.
-struct Source {
+// Copies for a block: where its inputs begin, and its outputs.
+struct Copies {
     const TYPE* q;
     const TYPE* k;
     const TYPE* v;
     const TYPE* transforms;
     const TYPE* scores;
     const float* factors;
+    TYPE* o;
     long long queryToken;
     long long keyToken;
     long long valueToken;
+    long long outputToken;
     int length;
     int keyDim;
     int columns;  // of V that are the block's
 
+    // The thread's place among those that copy; less than 0 for others.
+    __device__ __forceinline__ static int copier() {
+        return (int)threadIdx.x - (THREADS - FETCHERS);
+    }
+
+    // Starts to copy a chunk's inputs.
     __device__ __forceinline__ void fetch(int chunk) const {
+        const int thread = copier();
+        if (chunk >= (length + C - 1) / C || thread < 0) {
+            return;
+        }
         const Stage stage(chunk);
         const long long token = (long long)chunk * C;
         const int tokens = length - chunk * C;
-        const int thread = threadIdx.x - (THREADS - FETCHERS);
-        if (thread < 0) {
-            return;
-        }
         stage.keys.template fetch<C, FETCHERS, ALIGNED>(
                 k + token * keyToken, keyToken, tokens, keyDim, thread);
         stage.values.template fetch<C, FETCHERS, ALIGNED>(
@@ -113,6 +130,19 @@ struct Source {
         stage.queries.template fetch<C, FETCHERS, ALIGNED>(
                 q + token * queryToken, queryToken, tokens, keyDim, thread);
         fetchLower(stage.scores, scores + token * C, thread);
+    }
+
+    // Copies a chunk's outputs.
+    __device__ __forceinline__ void store(int chunk) const {
+        const int thread = copier();
+        if (chunk >= 0 && thread >= 0) {
+            outputs(chunk).template store<C, FETCHERS, ALIGNED>(
+                    o + (long long)chunk * C * outputToken,
+                    outputToken,
+                    length - chunk * C,
+                    columns,
+                    thread);
+        }
     }
 };
 
@@ -207,17 +237,11 @@ struct Output {
         }
     }
 
-    // Writes it out, through the place of the warp's values.
-    __device__ __forceinline__ void leave(
-            const Stage& stage, int own, TYPE* to, long long stride, int tokens, int columns)
-            const {
+    __device__ __forceinline__ void leave(const Tile<TYPE, COLUMNS>& place, int own) const {
 #pragma unroll
         for (int i = 0; i < STRIPS; ++i) {
-            storeTransposed(sums[i], stage.values.at, stage.values.STRIDE, own, 16 * i);
+            storeTransposed(sums[i], place.at, place.STRIDE, own, 16 * i);
         }
-        __syncwarp();
-        Tile<TYPE, COLUMNS>{stage.values.at + own}.template store<C, 32, ALIGNED, 16>(
-                to, stride, tokens, columns, laneIndex());
     }
 };
 
@@ -351,23 +375,22 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) delta_scan(
     const bool owns = warp < WARPS;
     const int own = warp * 16;  // the warp's first column in the block's
 
-    Source source;
-    source.q = q + row * queryRow + keyIndex * queryHead;
-    source.k = k + row * keyRow + keyIndex * keyHead;
-    source.v = v + row * valueRow + head * valueHead + first;
-    source.transforms = transforms + sequence * chunks * C * C;
-    source.scores = scores + sequence * chunks * C * C;
-    source.factors = factors + sequence * chunks * 3 * C;
-    source.queryToken = queryToken;
-    source.keyToken = keyToken;
-    source.valueToken = valueToken;
-    source.length = length;
-    source.keyDim = keyDim;
-    source.columns = valueDim - first;
+    Copies copies;
+    copies.q = q + row * queryRow + keyIndex * queryHead;
+    copies.k = k + row * keyRow + keyIndex * keyHead;
+    copies.v = v + row * valueRow + head * valueHead + first;
+    copies.transforms = transforms + sequence * chunks * C * C;
+    copies.scores = scores + sequence * chunks * C * C;
+    copies.factors = factors + sequence * chunks * 3 * C;
+    copies.queryToken = queryToken;
+    copies.keyToken = keyToken;
+    copies.valueToken = valueToken;
+    copies.length = length;
+    copies.keyDim = keyDim;
+    copies.columns = valueDim - first;
 
-    const long long outputToken = (long long)valueHeads * valueDim;
-    o += (row * (long long)length * valueHeads + head) * valueDim + first + own;
-    const int columns = valueDim - first - own;  // that are left for the warp
+    copies.outputToken = (long long)valueHeads * valueDim;
+    copies.o = o + (row * (long long)length * valueHeads + head) * valueDim + first;
 
     State state;
     if (owns) {
@@ -379,9 +402,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) delta_scan(
     }
 #pragma unroll
     for (int n = 0; n < AHEAD; ++n) {
-        if (n < chunks) {
-            source.fetch(n);
-        }
+        copies.fetch(n);
         cp_async_commit();
     }
 
@@ -389,14 +410,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) delta_scan(
 #if STAGES > 1
         cp_async_wait<AHEAD - 1>();
         __syncthreads();
-        if (chunk + AHEAD < chunks) {
-            source.fetch(chunk + AHEAD);
-        }
+        copies.fetch(chunk + AHEAD);
         cp_async_commit();
+        copies.store(chunk - 1);
 #else
         __syncthreads();
-        source.fetch(chunk);
+        copies.fetch(chunk);
         cp_async_commit();
+        copies.store(chunk - 1);
         cp_async_wait<0>();
         __syncthreads();
 #endif
@@ -418,15 +439,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) delta_scan(
         update.correct(stage, own);
         update.write(stage, state);
         output.add(stage, update.writes, scale);
-        __syncwarp();  // all lanes have read their values: the place is free
-        output.leave(
-                stage,
-                own,
-                o + (long long)chunk * C * outputToken,
-                outputToken,
-                length - chunk * C,
-                columns);
+        output.leave(outputs(chunk), own);
     }
+    __syncthreads();
+    copies.store(chunks - 1);
     if (owns && last != nullptr) {
         state.write(last + sequence * keyDim * valueDim, first + own, keyDim, valueDim);
     }
