@@ -77,7 +77,7 @@ class KernelCompilerTest {
                                 .with("DECAY_TYPE", "float")
                                 .with("DECAY", 1)
                                 .with("POSITIONS", 1);
-                Constants scan = shared.with("WARPS", 2).with("LOADERS", 0).with("STAGES", 2);
+                Constants scan = shared.with("WARPS", 2).with("LOADERS", 2).with("STAGES", 2);
                 assertThat(compiler(capability).compile(tensorCores("delta_chunks.cu"), chunks))
                         .startsWith(0x7f, 'E', 'L', 'F');
                 assertThat(compiler(capability).compile(tensorCores("delta_scan.cu"), scan))

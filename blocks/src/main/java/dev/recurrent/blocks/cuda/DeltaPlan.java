@@ -7,14 +7,14 @@ package dev.recurrent.blocks.cuda;
  * @param elementBytes of q, k and v
  * @param keys K with zeros at the end
  * @param warps of a scanning block that own 16 columns of V each
- * @param loaders others that copy; 0 if all do
+ * @param loaders others that copy
  * @param stages chunks whose inputs such a block has room for
  */
 record DeltaPlan(int elementBytes, int keys, int warps, int loaders, int stages) {
 
     /**
-     * C, tokens of a chunk. With 64 the state is passed on half as often, but K ≥ 128 leaves too
-     * few registers for that, and chunks cost more in themselves.
+     * C, tokens of a chunk. With 64 the state is passed on half as often, but chunks cost more in
+     * themselves, and fewer warps fit.
      */
     static final int CHUNK = 32;
 
@@ -24,13 +24,12 @@ record DeltaPlan(int elementBytes, int keys, int warps, int loaders, int stages)
     /** What the registers of a warp hold of 16 columns of the state. */
     private static final int MOST_KEY_DIM = 256;
 
-    private static final int MOST_WARPS = 8;
+    /** A warp, and one that copies, for each of a multiprocessor's schedulers. */
+    private static final int SCHEDULERS = 4;
+
     private static final int FEW_WARPS = 2;
 
-    /** A warp for each scheduler of a multiprocessor. */
-    private static final int MOST_LOADERS = 4;
-
-    /** What leaves registers for loaders beside the most warps. */
+    /** Up to here, in two bytes an element, registers hold the states of two warps a scheduler. */
     private static final int SMALL_KEY_DIM = 128;
 
     private static final int MOST_STAGES = 4;
@@ -59,15 +58,24 @@ record DeltaPlan(int elementBytes, int keys, int warps, int loaders, int stages)
         if (keyDim > MOST_KEY_DIM) {
             return null;
         }
-        int warps = Math.min(MOST_WARPS, Integer.highestOneBit(ceilDiv(valueDim, TILE)));
+        int keys = ceilDiv(keyDim, TILE) * TILE;
+        boolean small = keys <= SMALL_KEY_DIM && elementBytes < Float.BYTES;
+        int most = small ? 2 * SCHEDULERS : SCHEDULERS;
+        int warps = Math.min(most, Integer.highestOneBit(ceilDiv(valueDim, TILE)));
         while (warps > FEW_WARPS
                 && sequences * ceilDiv(valueDim, TILE * warps) < ENOUGH * multiprocessors) {
             warps /= 2;
         }
-        int keys = ceilDiv(keyDim, TILE) * TILE;
-        for (; warps > 0; warps /= 2) {
-            for (int stages = MOST_STAGES; stages > 0; stages--) {
-                int loaders = loaders(elementBytes, keys, warps);
+        DeltaPlan ahead = widest(elementBytes, keys, warps, 2, mostShared);
+        return ahead != null ? ahead : widest(elementBytes, keys, warps, 1, mostShared);
+    }
+
+    /** The plan with the most warps, and of those with the most stages; null if none fits. */
+    private static DeltaPlan widest(
+            int elementBytes, int keys, int mostWarps, int leastStages, int mostShared) {
+        for (int warps = mostWarps; warps > 0; warps /= 2) {
+            for (int stages = MOST_STAGES; stages >= leastStages; stages--) {
+                int loaders = Math.min(warps, SCHEDULERS);
                 DeltaPlan plan = new DeltaPlan(elementBytes, keys, warps, loaders, stages);
                 if (plan.fits(mostShared)) {
                     return plan;
@@ -75,11 +83,6 @@ record DeltaPlan(int elementBytes, int keys, int warps, int loaders, int stages)
             }
         }
         return null;
-    }
-
-    private static int loaders(int elementBytes, int keys, int warps) {
-        boolean spare = elementBytes < Float.BYTES && keys <= SMALL_KEY_DIM;
-        return warps < MOST_WARPS || spare ? Math.min(warps, MOST_LOADERS) : 0;
     }
 
     private boolean fits(int mostShared) {

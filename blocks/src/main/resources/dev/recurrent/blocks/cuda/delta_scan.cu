@@ -1,6 +1,6 @@
-// The state of the gated delta rule passing through chunks, after delta_chunks.cu (arXiv 2412.06464,
-// section 3.3). For a chunk that the state S [K, V] enters, with the factors e (from its start),
-// r (to its end) and beta, the transform T and the scores P,
+// The state of the gated delta rule passing through chunks, after delta_chunks.cu (arXiv
+// 2412.06464, section 3.3). For a chunk that the state S [K, V] enters, with the factors e (from
+// its start), r (to its end) and beta, the transform T and the scores P,
 //
 //   U  = T diag(beta) (V - diag(e) K S)        (U = V without beta)
 //   O  = scale diag(e) Q S + P U
@@ -8,16 +8,13 @@
 //
 // A warp owns 16 columns of V and keeps their S transposed, as fp32 sums in its registers: sums of
 // one product are operands of the next as they stand, so that nothing of the chain
-// S -> U -> S' goes through shared memory, and warps wait for each other only where inputs come and
-// outputs go: those are copied some chunks ahead, these a chunk later.
-//
-// With LOADERS, other warps copy both, and nothing but the chain counts.
+// S -> U -> S' goes through shared memory. Other warps copy inputs some chunks ahead, and outputs a
+// chunk later; only there do warps wait for each other.
 //
 // Constants: TYPE (of q, k, v, T, P, O: float or bfloat16), CHUNK (C), KEYS (K rounded up to a
-// multiple of 16), WARPS (of a block that own columns of V), LOADERS (others that copy; 0 if
-// all do), STAGES (chunks whose inputs have room; all but one are copied ahead), BETA (1 if
-// there is one), ALIGNED (1 if rows of q, k, v and o begin at multiples of 16 bytes and K and V are
-// multiples of as many).
+// multiple of 16), WARPS (of a block that own columns of V), LOADERS (others that copy), STAGES
+// (chunks whose inputs have room; all but one are copied ahead), BETA (1 if there is one), ALIGNED
+// (1 if rows of q, k, v and o begin at multiples of 16 bytes and K and V are multiples of as many).
 // Grid: batch * value heads * slices of V blocks of THREADS; scanBytes() of shared memory.
 
 constexpr int C = CHUNK;
@@ -25,7 +22,7 @@ constexpr int STRIPS = C / 16;
 constexpr int DEPTHS = KEYS / 16;
 constexpr int COLUMNS = WARPS * 16;
 constexpr int THREADS = 32 * (WARPS + LOADERS);
-constexpr int FETCHERS = LOADERS == 0 ? THREADS : 32 * LOADERS;
+constexpr int COPIERS = 32 * LOADERS;
 constexpr int AHEAD = STAGES - 1;  // chunks that copies are ahead of their use
 
 // One chunk's inputs.
@@ -77,7 +74,7 @@ __device__ __forceinline__ void fetchLower(
     constexpr int VECTOR = Tile<TYPE, C>::VECTOR;
     constexpr int VECTORS = C / VECTOR;
 #pragma unroll
-    for (int i = 0; i < C * VECTORS; i += FETCHERS) {
+    for (int i = 0; i < C * VECTORS; i += COPIERS) {
         const int row = (i + thread) / VECTORS;
         const int column = (i + thread) % VECTORS * VECTOR;
         if (row < C && column / 16 <= row / 16) {
@@ -100,49 +97,45 @@ struct Copies {
     long long valueToken;
     long long outputToken;
     int length;
+    int chunks;
     int keyDim;
     int columns;  // of V that are the block's
 
-    // The thread's place among those that copy; less than 0 for others.
-    __device__ __forceinline__ static int copier() {
-        return (int)threadIdx.x - (THREADS - FETCHERS);
-    }
-
     // Starts to copy a chunk's inputs.
     __device__ __forceinline__ void fetch(int chunk) const {
-        const int thread = copier();
-        if (chunk >= (length + C - 1) / C || thread < 0) {
+        if (chunk >= chunks) {
             return;
         }
+        const int thread = threadIdx.x - 32 * WARPS;
         const Stage stage(chunk);
         const long long token = (long long)chunk * C;
         const int tokens = length - chunk * C;
-        stage.keys.template fetch<C, FETCHERS, ALIGNED>(
+        stage.keys.template fetch<C, COPIERS, ALIGNED>(
                 k + token * keyToken, keyToken, tokens, keyDim, thread);
-        stage.values.template fetch<C, FETCHERS, ALIGNED>(
+        stage.values.template fetch<C, COPIERS, ALIGNED>(
                 v + token * valueToken, valueToken, tokens, columns, thread);
-        for (int i = thread * 4; i < 3 * C; i += FETCHERS * 4) {
+        for (int i = thread * 4; i < 3 * C; i += COPIERS * 4) {
             cp_async16(stage.factors + i, factors + token * 3 + i, true);
         }
 #if BETA
         fetchLower(stage.transform, transforms + token * C, thread);
 #endif
-        stage.queries.template fetch<C, FETCHERS, ALIGNED>(
+        stage.queries.template fetch<C, COPIERS, ALIGNED>(
                 q + token * queryToken, queryToken, tokens, keyDim, thread);
         fetchLower(stage.scores, scores + token * C, thread);
     }
 
     // Copies a chunk's outputs.
     __device__ __forceinline__ void store(int chunk) const {
-        const int thread = copier();
-        if (chunk >= 0 && thread >= 0) {
-            outputs(chunk).template store<C, FETCHERS, ALIGNED>(
-                    o + (long long)chunk * C * outputToken,
-                    outputToken,
-                    length - chunk * C,
-                    columns,
-                    thread);
+        if (chunk < 0) {
+            return;
         }
+        outputs(chunk).template store<C, COPIERS, ALIGNED>(
+                o + (long long)chunk * C * outputToken,
+                outputToken,
+                length - chunk * C,
+                columns,
+                threadIdx.x - 32 * WARPS);
     }
 };
 
@@ -386,6 +379,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) delta_scan(
     copies.keyToken = keyToken;
     copies.valueToken = valueToken;
     copies.length = length;
+    copies.chunks = chunks;
     copies.keyDim = keyDim;
     copies.columns = valueDim - first;
 
@@ -399,51 +393,55 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) delta_scan(
                 first + own,
                 keyDim,
                 valueDim);
-    }
+    } else {
 #pragma unroll
-    for (int n = 0; n < AHEAD; ++n) {
-        copies.fetch(n);
-        cp_async_commit();
+        for (int n = 0; n < AHEAD; ++n) {
+            copies.fetch(n);
+            cp_async_commit();
+        }
     }
-
     for (int chunk = 0; chunk < chunks; ++chunk) {
-#if STAGES > 1
-        cp_async_wait<AHEAD - 1>();
+#if STAGES == 1
         __syncthreads();
-        copies.fetch(chunk + AHEAD);
-        cp_async_commit();
-        copies.store(chunk - 1);
-#else
-        __syncthreads();
-        copies.fetch(chunk);
-        cp_async_commit();
-        copies.store(chunk - 1);
+        if (!owns) {
+            copies.fetch(chunk);
+            cp_async_commit();
+            copies.store(chunk - 1);
+        }
         cp_async_wait<0>();
         __syncthreads();
-#endif
+#else
+        cp_async_wait<AHEAD - 1>();
+        __syncthreads();
         if (!owns) {
-            continue;
+            copies.fetch(chunk + AHEAD);
+            cp_async_commit();
+            copies.store(chunk - 1);
         }
-        const Stage stage(chunk);
-        Update update;
-        Output output;
-        update.clear();
-        output.clear();
+#endif
+        if (owns) {
+            const Stage stage(chunk);
+            Update update;
+            Output output;
+            update.clear();
+            output.clear();
 #pragma unroll
-        for (int d = 0; d < DEPTHS; ++d) {
-            Operand<TYPE> entering;
-            entering.take(state.sums.at[2 * d], state.sums.at[2 * d + 1]);
-            update.read(stage, entering, 16 * d);
-            output.read(stage, entering, 16 * d);
+            for (int d = 0; d < DEPTHS; ++d) {
+                Operand<TYPE> entering;
+                entering.take(state.sums.at[2 * d], state.sums.at[2 * d + 1]);
+                update.read(stage, entering, 16 * d);
+                output.read(stage, entering, 16 * d);
+            }
+            update.correct(stage, own);
+            update.write(stage, state);
+            output.add(stage, update.writes, scale);
+            output.leave(outputs(chunk), own);
         }
-        update.correct(stage, own);
-        update.write(stage, state);
-        output.add(stage, update.writes, scale);
-        output.leave(outputs(chunk), own);
     }
     __syncthreads();
-    copies.store(chunks - 1);
-    if (owns && last != nullptr) {
+    if (!owns) {
+        copies.store(chunks - 1);
+    } else if (last != nullptr) {
         state.write(last + sequence * keyDim * valueDim, first + own, keyDim, valueDim);
     }
 }
