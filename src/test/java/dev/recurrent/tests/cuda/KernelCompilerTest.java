@@ -60,6 +60,36 @@ class KernelCompilerTest {
         assertThat(cubin).startsWith(0x7f, 'E', 'L', 'F');
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {80, 90})
+    void theDeltaRuleNeedsNothingBesideIt(int capability) {
+        for (String type : new String[] {"float", "bfloat16"}) {
+            for (int corrects = 0; corrects < 2; corrects++) {
+                Constants shared =
+                        Constants.none()
+                                .with("TYPE", type)
+                                .with("CHUNK", 32)
+                                .with("KEYS", 48)
+                                .with("BETA", corrects)
+                                .with("ALIGNED", corrects);
+                Constants chunks =
+                        shared.with("BETA_TYPE", type)
+                                .with("DECAY_TYPE", "float")
+                                .with("DECAY", 1)
+                                .with("POSITIONS", 1);
+                Constants scan = shared.with("WARPS", 2).with("LOADERS", 2).with("STAGES", 2);
+                assertThat(compiler(capability).compile(tensorCores("delta_chunks.cu"), chunks))
+                        .startsWith(0x7f, 'E', 'L', 'F');
+                assertThat(compiler(capability).compile(tensorCores("delta_scan.cu"), scan))
+                        .startsWith(0x7f, 'E', 'L', 'F');
+            }
+        }
+    }
+
+    private static KernelSource tensorCores(String name) {
+        return KernelSource.of(name, "tensor_core.cuh", "tiles.cuh");
+    }
+
     @Test
     void aRefusedSourceComesWithTheCompilersWords() {
         KernelSource broken = new KernelSource("broken.cu", "__global__ void f() { int x = y; }");

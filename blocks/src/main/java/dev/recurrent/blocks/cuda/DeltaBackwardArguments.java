@@ -11,7 +11,7 @@ import java.util.stream.Stream;
  * What goes into the delta rule's backward, as the kernels read it: q, k, v and the gradient of the
  * outputs in one type, all else in float32.
  *
- * @param q [B, T, H, K]
+ * @param q [B, T, H, K]; like k and v it may be a view of a wider tensor
  * @param k [B, T, H, K]
  * @param v [B, T, HV, V]
  * @param beta [B, T, HV], or null
@@ -22,9 +22,9 @@ import java.util.stream.Stream;
  * @param lastState the gradient of the state after the last token, [B, HV, K, V], or null
  */
 record DeltaBackwardArguments(
-        NDArray q,
-        NDArray k,
-        NDArray v,
+        HeadRows q,
+        HeadRows k,
+        HeadRows v,
         NDArray beta,
         NDArray logDecay,
         NDArray state,
@@ -34,57 +34,65 @@ record DeltaBackwardArguments(
 
     private static final int ALIGNMENT = 16;
 
-    /** Returns these as kernels read them. Values may be null, for zero. */
-    DeltaBackwardArguments readable() {
+    /**
+     * Makes tensors readable: in bfloat16 if q, k and v all are that, else in float32.
+     *
+     * @param values null for zero
+     */
+    static DeltaBackwardArguments of(
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            NDArray beta,
+            NDArray logDecay,
+            NDArray state,
+            NDArray positions,
+            NDArray values,
+            NDArray lastState) {
         NDManager manager = k.getManager();
-        boolean narrow = layout().elementBytes() == Short.BYTES;
-        ScalarType type = narrow ? ScalarType.BFLOAT16 : ScalarType.FLOAT32;
-        NDArray gradient = values == null ? v.zerosLike() : values;
+        ScalarType type = DeltaBackwardLayout.typeOf(q, k, v);
+        NDArray gradient = values == null ? zerosLike(manager, v) : values;
         return new DeltaBackwardArguments(
-                as(type, q),
-                as(type, k),
-                as(type, v),
+                HeadRows.of(manager, q, type),
+                HeadRows.of(manager, k, type),
+                HeadRows.of(manager, v, type),
                 Operand.wide(manager, beta),
                 Operand.wide(manager, logDecay),
                 Operand.wide(manager, state),
                 Operand.dense(manager, positions),
-                as(type, gradient),
+                Operand.dense(manager, Torch.cast(manager, gradient, type)),
                 Operand.wide(manager, lastState));
     }
 
-    private NDArray as(ScalarType type, NDArray array) {
-        NDManager manager = k.getManager();
-        return Operand.dense(manager, Torch.cast(manager, array, type));
+    private static NDArray zerosLike(NDManager manager, NDArray array) {
+        // zeros_like(Tensor self, *, ScalarType?, Layout?, Device?, bool?, MemoryFormat?)
+        return Torch.call(manager, "aten::zeros_like", array, null, null, null, null, null);
     }
 
-    /** Whether rows of q, k and v begin at multiples of 16 bytes. */
+    /** Whether rows of q, k, v and the gradient begin at multiples of 16 bytes. */
     boolean isAligned() {
-        long width = layout().elementBytes();
-        return Stream.of(q, k, v, values)
-                .allMatch(
-                        array ->
-                                Torch.address(array) % ALIGNMENT == 0
-                                        && array.getShape().get(3) * width % ALIGNMENT == 0);
+        return Stream.of(q, k, v).allMatch(HeadRows::isAligned)
+                && Torch.address(values) % ALIGNMENT == 0;
     }
 
     DeltaBackwardLayout layout() {
-        return DeltaBackwardLayout.of(q, k, v, beta != null);
+        return DeltaBackwardLayout.of(q.array(), k.array(), v.array(), beta != null);
     }
 
     int rows() {
-        return size(k, 0);
+        return size(k.array(), 0);
     }
 
     int tokens() {
-        return size(k, 1);
+        return size(k.array(), 1);
     }
 
     int heads() {
-        return size(k, 2);
+        return size(k.array(), 2);
     }
 
     int valueHeads() {
-        return size(v, 2);
+        return size(v.array(), 2);
     }
 
     /** C-token chunks of a row. */
@@ -98,11 +106,12 @@ record DeltaBackwardArguments(
 
     /** Returns a tensor of the kernels' type. */
     NDArray allocate(long... shape) {
-        return allocate(Torch.typeOf(k), shape);
+        return allocate(Torch.typeOf(k.array()), shape);
     }
 
     NDArray allocate(ScalarType type, long... shape) {
-        return Torch.empty(k.getManager(), new Shape(shape), type, k.getDevice());
+        NDArray array = k.array();
+        return Torch.empty(array.getManager(), new Shape(shape), type, array.getDevice());
     }
 
     /** Returns a tensor like one of these; null for null. */

@@ -35,18 +35,23 @@ record DeltaBackwardLayout(int elementBytes, int keyDim, int valueDim, boolean c
 
     /** Returns the layout for q and k [B, T, H, K] and v [B, T, HV, V]. */
     static DeltaBackwardLayout of(NDArray q, NDArray k, NDArray v, boolean corrects) {
-        boolean narrow =
-                Stream.of(q, k, v).allMatch(array -> Torch.typeOf(array) == ScalarType.BFLOAT16);
         return new DeltaBackwardLayout(
-                narrow ? Short.BYTES : Float.BYTES,
+                typeOf(q, k, v).bytes(),
                 Math.toIntExact(k.getShape().get(3)),
                 Math.toIntExact(v.getShape().get(3)),
                 corrects);
     }
 
+    /** Returns the type in which tensors are read: bfloat16 if all are that, else float32. */
+    static ScalarType typeOf(NDArray... arrays) {
+        boolean narrow =
+                Stream.of(arrays).allMatch(array -> Torch.typeOf(array) == ScalarType.BFLOAT16);
+        return narrow ? ScalarType.BFLOAT16 : ScalarType.FLOAT32;
+    }
+
     /** What sources call the type of q, k and v. */
     String type() {
-        return elementBytes == Short.BYTES ? "bfloat16" : "float";
+        return elementBytes == ScalarType.BFLOAT16.bytes() ? "bfloat16" : "float";
     }
 
     /** Warps that share the columns of q and k. */

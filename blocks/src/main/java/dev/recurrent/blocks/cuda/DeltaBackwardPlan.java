@@ -21,27 +21,35 @@ record DeltaBackwardPlan(int warps, int loaders, int stages, int panel, int ring
     /** The part of the multiprocessors that is to have a block, before blocks grow. */
     private static final double ENOUGH = 0.75;
 
-    /** Panels and rings, the best first. */
-    private static final int[][] PANELS = {{128, 3}, {64, 3}, {64, 2}, {32, 2}};
+    /** A panel that holds all of V is loaded once. */
+    private static final int MOST_PANEL = 128;
+
+    /** Panels and rings, the best first, where there is no such panel. */
+    private static final int[][] PANELS = {{64, 3}, {64, 2}, {32, 2}};
 
     /**
      * Chooses.
      *
      * @param layout of the operands
      * @param states B·HV, how many states there are
-     * @param multiprocessors of the device
-     * @param mostShared bytes of shared memory that a block may have
+     * @param device which one
      * @return the plan; empty if the operands do not fit
      */
     static Optional<DeltaBackwardPlan> of(
-            DeltaBackwardLayout layout, int states, int multiprocessors, int mostShared) {
-        int warps = warps(layout, (double) states / multiprocessors, mostShared);
+            DeltaBackwardLayout layout, int states, CudaDevice device) {
+        int mostShared = device.mostSharedBytes();
+        int warps = warps(layout, (double) states / device.multiprocessors(), mostShared);
         if (layout.valuesBytes(warps) > mostShared || layout.prepareBytes() > mostShared) {
             return Optional.empty();
         }
         int loaders = warps <= LEAST_WARPS ? LOADERS : 0;
         int fitting = mostShared / layout.valuesBytes(warps);
         int stages = Math.min(fitting, loaders > 0 ? MOST_STAGES : 2);
+        if (layout.values() <= MOST_PANEL
+                && layout.inputsBytes(layout.values(), MOST_STAGES) <= mostShared) {
+            return Optional.of(
+                    new DeltaBackwardPlan(warps, loaders, stages, layout.values(), MOST_STAGES));
+        }
         for (int[] choice : PANELS) {
             int panel = Math.min(choice[0], layout.values());
             if (layout.inputsBytes(panel, choice[1]) <= mostShared) {

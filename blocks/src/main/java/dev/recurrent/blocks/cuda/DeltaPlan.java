@@ -5,15 +5,18 @@ package dev.recurrent.blocks.cuda;
  * delta_scan.cu} have it.
  *
  * @param elementBytes of q, k and v
- * @param chunk C, tokens of a chunk
  * @param keys K with zeros at the end
  * @param warps of a scanning block that own 16 columns of V each
- * @param split whether as many others compute its outputs
- * @param loaders warps that copy its inputs; 0 if all do
- * @param stages chunks whose inputs it has room for
+ * @param loaders others that copy
+ * @param stages chunks whose inputs such a block has room for
  */
-record DeltaPlan(
-        int elementBytes, int chunk, int keys, int warps, boolean split, int loaders, int stages) {
+record DeltaPlan(int elementBytes, int keys, int warps, int loaders, int stages) {
+
+    /**
+     * C, tokens of a chunk. With 64 the state is passed on half as often, but chunks cost more in
+     * themselves, and fewer warps fit.
+     */
+    static final int CHUNK = 32;
 
     private static final int LANES = 32;
     private static final int TILE = 16;
@@ -21,9 +24,15 @@ record DeltaPlan(
     /** What the registers of a warp hold of 16 columns of the state. */
     private static final int MOST_KEY_DIM = 256;
 
-    private static final int MOST_WARPS = 8;
+    /** A warp, and one that copies, for each of a multiprocessor's schedulers. */
+    private static final int SCHEDULERS = 4;
+
     private static final int FEW_WARPS = 2;
-    private static final int LOADERS = 4;
+
+    /** Up to here, in two bytes an element, registers hold the states of two warps a scheduler. */
+    private static final int SMALL_KEY_DIM = 128;
+
+    private static final int MOST_STAGES = 4;
 
     /** The part of the multiprocessors that is to have a block before blocks grow. */
     private static final double ENOUGH = 0.75;
@@ -49,23 +58,25 @@ record DeltaPlan(
         if (keyDim > MOST_KEY_DIM) {
             return null;
         }
-        // The state of a shorter chunk is passed on more often, but fp32 needs twice the room.
-        int chunk = elementBytes == Float.BYTES ? 32 : 64;
         int keys = ceilDiv(keyDim, TILE) * TILE;
-        int warps = Math.min(MOST_WARPS, Integer.highestOneBit(ceilDiv(valueDim, TILE)));
+        boolean small = keys <= SMALL_KEY_DIM && elementBytes < Float.BYTES;
+        int most = small ? 2 * SCHEDULERS : SCHEDULERS;
+        int warps = Math.min(most, Integer.highestOneBit(ceilDiv(valueDim, TILE)));
         while (warps > FEW_WARPS
                 && sequences * ceilDiv(valueDim, TILE * warps) < ENOUGH * multiprocessors) {
             warps /= 2;
         }
-        if (warps <= FEW_WARPS) {
-            DeltaPlan split = new DeltaPlan(elementBytes, chunk, keys, warps, true, LOADERS, 3);
-            if (split.fits(mostShared)) {
-                return split;
-            }
-        }
-        for (int fewer = warps; fewer > 0; fewer /= 2) {
-            for (int stages = 2; stages > 0; stages--) {
-                DeltaPlan plan = new DeltaPlan(elementBytes, chunk, keys, fewer, false, 0, stages);
+        DeltaPlan ahead = widest(elementBytes, keys, warps, 2, mostShared);
+        return ahead != null ? ahead : widest(elementBytes, keys, warps, 1, mostShared);
+    }
+
+    /** The plan with the most warps, and of those with the most stages; null if none fits. */
+    private static DeltaPlan widest(
+            int elementBytes, int keys, int mostWarps, int leastStages, int mostShared) {
+        for (int warps = mostWarps; warps > 0; warps /= 2) {
+            for (int stages = MOST_STAGES; stages >= leastStages; stages--) {
+                int loaders = Math.min(warps, SCHEDULERS);
+                DeltaPlan plan = new DeltaPlan(elementBytes, keys, warps, loaders, stages);
                 if (plan.fits(mostShared)) {
                     return plan;
                 }
@@ -79,30 +90,30 @@ record DeltaPlan(
     }
 
     /** Threads of a block that prepares a chunk. */
-    int chunkThreads() {
-        return 2 * chunk;
+    static int chunkThreads() {
+        return 2 * CHUNK;
     }
 
     /** Shared memory of a block that prepares a chunk. */
     int chunkBytes() {
-        int tokens = 4 * Float.BYTES * chunk;
-        return tokens + 2 * Math.max(tile(keys, elementBytes), tile(chunk, Float.BYTES));
+        int tokens = 4 * Float.BYTES * CHUNK;
+        return tokens + 2 * Math.max(tile(keys, elementBytes), tile(CHUNK, Float.BYTES));
     }
 
     /** Threads of a scanning block. */
     int scanThreads() {
-        return LANES * (warps * (split ? 2 : 1) + loaders);
+        return LANES * (warps + loaders);
     }
 
     /** Shared memory of a scanning block, with room for β. */
     int scanBytes() {
+        int columns = tile(TILE * warps, elementBytes);
         int stage =
                 2 * tile(keys, elementBytes)
-                        + tile(TILE * warps, elementBytes)
-                        + 2 * tile(chunk, elementBytes)
-                        + 3 * Float.BYTES * chunk;
-        int handover = (keys + chunk) * TILE * elementBytes;
-        return stages * stage + (split ? 2 * warps * handover : 0);
+                        + columns
+                        + 2 * tile(CHUNK, elementBytes)
+                        + 3 * Float.BYTES * CHUNK;
+        return stages * stage + 2 * columns;
     }
 
     /** Scanning blocks that share the columns of one state. */
@@ -112,7 +123,7 @@ record DeltaPlan(
 
     /** C rows in shared memory, 16 bytes apart. */
     private int tile(int columns, int bytes) {
-        return chunk * (columns * bytes + TILE);
+        return CHUNK * (columns * bytes + TILE);
     }
 
     static int ceilDiv(long dividend, int divisor) {

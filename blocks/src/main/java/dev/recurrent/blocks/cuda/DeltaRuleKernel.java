@@ -8,7 +8,6 @@ import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.stream.Stream;
 
 /**
  * The gated delta rule and its special cases over chunks of tokens as two kernels (arXiv
@@ -26,11 +25,11 @@ public final class DeltaRuleKernel {
     /** Factors of a token that the first kernel hands to the second. */
     private static final int FACTORS = 3;
 
-    private static final Map<Variant, Constants> CHUNK_CONSTANTS = new ConcurrentHashMap<>();
-    private static final Map<Variant, Constants> SCAN_CONSTANTS = new ConcurrentHashMap<>();
+    private static final Map<DeltaVariant, Constants> CHUNK_CONSTANTS = new ConcurrentHashMap<>();
+    private static final Map<DeltaVariant, Constants> SCAN_CONSTANTS = new ConcurrentHashMap<>();
 
     private final CudaDevice device;
-    private final Arguments arguments;
+    private final DeltaArguments arguments;
     private final int scale;
     private final int rows;
     private final int tokens;
@@ -38,21 +37,21 @@ public final class DeltaRuleKernel {
     private final int valueHeads;
     private final int keyDim;
     private final int valueDim;
-    private final Variant variant;
+    private final DeltaVariant variant;
 
-    private DeltaRuleKernel(CudaDevice device, Arguments arguments, double scale) {
+    private DeltaRuleKernel(CudaDevice device, DeltaArguments arguments, double scale) {
         this.device = device;
         this.arguments = arguments;
         this.scale = Float.floatToRawIntBits((float) scale);
-        Shape keys = arguments.k.array().getShape();
-        Shape values = arguments.v.array().getShape();
+        Shape keys = arguments.k().array().getShape();
+        Shape values = arguments.v().array().getShape();
         rows = Math.toIntExact(keys.get(0));
         tokens = Math.toIntExact(keys.get(1));
         heads = Math.toIntExact(keys.get(2));
         keyDim = Math.toIntExact(keys.get(3));
         valueHeads = Math.toIntExact(values.get(2));
         valueDim = Math.toIntExact(values.get(3));
-        variant = arguments.variant(plan(device, arguments.type(), keys, values));
+        variant = DeltaVariant.of(plan(device, arguments.type(), keys, values), arguments);
     }
 
     /**
@@ -62,68 +61,6 @@ public final class DeltaRuleKernel {
      * @param state S after the last token, float32 [B, HV, K, V]
      */
     public record Output(NDArray values, NDArray state) {}
-
-    /** What the sources are specialised on. */
-    private record Variant(
-            DeltaPlan plan,
-            String type,
-            String beta,
-            String decay,
-            boolean corrects,
-            boolean decays,
-            boolean positions,
-            boolean aligned) {
-
-        Constants chunks() {
-            return shared().with("BETA_TYPE", beta)
-                    .with("DECAY_TYPE", decay)
-                    .with("DECAY", decays ? 1 : 0)
-                    .with("POSITIONS", positions ? 1 : 0);
-        }
-
-        Constants scan() {
-            return shared().with("WARPS", plan.warps())
-                    .with("SPLIT", plan.split() ? 1 : 0)
-                    .with("LOADERS", plan.loaders())
-                    .with("STAGES", plan.stages());
-        }
-
-        private Constants shared() {
-            return Constants.none()
-                    .with("TYPE", type)
-                    .with("CHUNK", plan.chunk())
-                    .with("KEYS", plan.keys())
-                    .with("BETA", corrects ? 1 : 0)
-                    .with("ALIGNED", aligned ? 1 : 0);
-        }
-    }
-
-    /** All that goes in, readable. */
-    private record Arguments(
-            HeadRows q,
-            HeadRows k,
-            HeadRows v,
-            NDArray beta,
-            NDArray logDecay,
-            NDArray state,
-            NDArray positions) {
-
-        ScalarType type() {
-            return Torch.typeOf(k.array());
-        }
-
-        Variant variant(DeltaPlan plan) {
-            return new Variant(
-                    plan,
-                    Operand.type(k.array()),
-                    beta == null ? "float" : Operand.type(beta),
-                    logDecay == null ? "float" : Operand.type(logDecay),
-                    beta != null,
-                    logDecay != null,
-                    positions != null,
-                    Stream.of(q, k, v).allMatch(HeadRows::isAligned));
-        }
-    }
 
     private static DeltaPlan plan(CudaDevice device, ScalarType type, Shape keys, Shape values) {
         return DeltaPlan.of(
@@ -146,7 +83,7 @@ public final class DeltaRuleKernel {
      * @return whether {@link #apply} can be called
      */
     public static boolean fits(CudaDevice device, NDArray q, NDArray k, NDArray v) {
-        return plan(device, commonType(q, k, v), k.getShape(), v.getShape()) != null;
+        return plan(device, DeltaArguments.typeOf(q, k, v), k.getShape(), v.getShape()) != null;
     }
 
     /**
@@ -180,31 +117,16 @@ public final class DeltaRuleKernel {
         Operand.requireSameDevice(k, q, v, beta, logDecay, state, positions);
         try (TensorScope scope = new TensorScope()) {
             NDManager manager = v.getManager();
-            ScalarType type = commonType(q, k, v);
-            Arguments arguments =
-                    new Arguments(
-                            HeadRows.of(manager, q, type),
-                            HeadRows.of(manager, k, type),
-                            HeadRows.of(manager, v, type),
-                            beta == null ? null : Operand.readable(manager, beta),
-                            logDecay == null ? null : Operand.readable(manager, logDecay),
-                            Operand.wide(manager, state),
-                            Operand.dense(manager, positions));
+            DeltaArguments arguments =
+                    DeltaArguments.of(manager, q, k, v, beta, logDecay, state, positions);
             Output output = new DeltaRuleKernel(device, arguments, scale).run();
             NDArray values = Torch.cast(manager, output.values(), Torch.typeOf(v));
             return new Output(scope.pass(values), scope.pass(output.state()));
         }
     }
 
-    private static ScalarType commonType(NDArray... arrays) {
-        boolean narrow =
-                Stream.of(arrays).allMatch(array -> Torch.typeOf(array) == ScalarType.BFLOAT16);
-        return narrow ? ScalarType.BFLOAT16 : ScalarType.FLOAT32;
-    }
-
     private Output run() {
-        DeltaPlan plan = variant.plan();
-        int chunk = plan.chunk();
+        int chunk = DeltaPlan.CHUNK;
         long all = (long) rows * valueHeads * DeltaPlan.ceilDiv(tokens, chunk);
         NDArray scores = allocate(arguments.type(), all, chunk, chunk);
         NDArray transforms =
@@ -215,20 +137,20 @@ public final class DeltaRuleKernel {
     }
 
     private void prepare(int blocks, NDArray transforms, NDArray scores, NDArray factors) {
-        HeadRows q = arguments.q;
-        HeadRows k = arguments.k;
+        HeadRows q = arguments.q();
+        HeadRows k = arguments.k();
         DeltaPlan plan = variant.plan();
         device.kernel(
                         CHUNKS,
-                        CHUNK_CONSTANTS.computeIfAbsent(variant, Variant::chunks),
+                        CHUNK_CONSTANTS.computeIfAbsent(variant, DeltaVariant::chunks),
                         "delta_chunks")
                 .launch(
-                        new Kernel.Size(blocks, 1, plan.chunkThreads(), 1, plan.chunkBytes()),
+                        new Kernel.Size(blocks, 1, DeltaPlan.chunkThreads(), 1, plan.chunkBytes()),
                         Torch.address(q.array()),
                         Torch.address(k.array()),
-                        Operand.address(arguments.beta),
-                        Operand.address(arguments.logDecay),
-                        Operand.address(arguments.positions),
+                        Operand.address(arguments.beta()),
+                        Operand.address(arguments.logDecay()),
+                        Operand.address(arguments.positions()),
                         Operand.address(transforms),
                         Torch.address(scores),
                         Torch.address(factors),
@@ -246,16 +168,19 @@ public final class DeltaRuleKernel {
     }
 
     private Output scan(NDArray transforms, NDArray scores, NDArray factors) {
-        HeadRows q = arguments.q;
-        HeadRows k = arguments.k;
-        HeadRows v = arguments.v;
+        HeadRows q = arguments.q();
+        HeadRows k = arguments.k();
+        HeadRows v = arguments.v();
         DeltaPlan plan = variant.plan();
         Output output =
                 new Output(
                         allocate(arguments.type(), rows, tokens, valueHeads, valueDim),
                         allocate(ScalarType.FLOAT32, rows, valueHeads, keyDim, valueDim));
         int blocks = Math.toIntExact((long) rows * valueHeads * plan.slices(valueDim));
-        device.kernel(SCAN, SCAN_CONSTANTS.computeIfAbsent(variant, Variant::scan), "delta_scan")
+        device.kernel(
+                        SCAN,
+                        SCAN_CONSTANTS.computeIfAbsent(variant, DeltaVariant::scan),
+                        "delta_scan")
                 .launch(
                         new Kernel.Size(blocks, 1, plan.scanThreads(), 1, plan.scanBytes()),
                         Torch.address(q.array()),
@@ -264,7 +189,7 @@ public final class DeltaRuleKernel {
                         Operand.address(transforms),
                         Torch.address(scores),
                         Torch.address(factors),
-                        Operand.address(arguments.state),
+                        Operand.address(arguments.state()),
                         Torch.address(output.values()),
                         Torch.address(output.state()),
                         q.row(),
@@ -286,7 +211,7 @@ public final class DeltaRuleKernel {
     }
 
     private NDArray allocate(ScalarType type, long... shape) {
-        NDArray v = arguments.v.array();
+        NDArray v = arguments.v().array();
         return Torch.empty(v.getManager(), new Shape(shape), type, v.getDevice());
     }
 }

@@ -164,7 +164,18 @@ __device__ __forceinline__ void storeTokens(
     }
 }
 
-// Where a token stands in a tensor [B, T, heads, size].
+// Where tokens stand in a tensor [B, T, heads, size] that may be a view of a wider one.
+struct Strides {
+    long long row;
+    long long token;
+    long long head;
+
+    __device__ __forceinline__ long long at(int i, int j, int k) const {
+        return i * row + j * token + k * head;
+    }
+};
+
+// Where a token stands in a tensor [B, T, heads, size] of its own.
 __device__ __forceinline__ long long tokenAt(
         int row, int token, int head, int tokens, int heads, int size) {
     return (((long long)row * tokens + token) * heads + head) * size;

@@ -425,6 +425,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) inputs(
         float* __restrict__ dDecay,
         float* __restrict__ dQSums,
         float* __restrict__ dKSums,
+        long long qRow,
+        long long qToken,
+        long long qHead,
+        long long kRow,
+        long long kToken,
+        long long kHead,
+        long long rRow,
+        long long rToken,
+        long long rHead,
         int tokens,
         int heads,
         int group,
@@ -444,7 +453,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) inputs(
     const int warpColumn = warp / 2 * COLUMNS;
 
     shared.keys.template fetch<CHUNK, THREADS, ALIGNED>(
-            k + tokenAt(row, begin, head, tokens, heads, KEY_DIM), keyStride, rest, KEY_DIM, thread);
+            k + Strides{kRow, kToken, kHead}.at(row, begin, head), kToken, rest, KEY_DIM, thread);
 
     for (int member = 0; member < (GROUPED ? group : 1); ++member) {
         const int valueHead = head * group + member;
@@ -452,7 +461,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) inputs(
                 = ((long long)row * valueHeads + valueHead) * gridDim.x + blockIdx.x;
         const TYPE* dOs = dO + tokenAt(row, begin, valueHead, tokens, valueHeads, VALUE_DIM);
         const TYPE* dVs = dV + tokenAt(row, begin, valueHead, tokens, valueHeads, VALUE_DIM);
-        const TYPE* rs = residuals + tokenAt(row, begin, valueHead, tokens, valueHeads, VALUE_DIM);
+        const TYPE* rs = residuals + Strides{rRow, rToken, rHead}.at(row, begin, valueHead);
 
         // Panels 0, 1, ... for pairs, then the same again for states.
         auto loadPanel = [&](int step) {
@@ -462,7 +471,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) inputs(
             panel.gradients.template fetch<CHUNK, THREADS, ALIGNED>(
                     dOs + value, valueStride, rest, columns, thread);
             panel.residuals.template fetch<CHUNK, THREADS, ALIGNED>(
-                    rs + value, valueStride, rest, columns, thread);
+                    rs + value, rToken, rest, columns, thread);
             if (BETA) {
                 panel.corrections.template fetch<CHUNK, THREADS, ALIGNED>(
                         dVs + value, valueStride, rest, columns, thread);
@@ -583,7 +592,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) inputs(
         float toEnd[4] = {0, 0, 0, 0};
 
         shared.queries.template fetch<CHUNK, THREADS, ALIGNED>(
-                q + output, keyStride, rest, KEY_DIM, thread);
+                q + Strides{qRow, qToken, qHead}.at(row, begin, head), qToken, rest, KEY_DIM, thread);
         cp_async_commit();
         if (BETA) {
             scaleRows(read, shared.factors + FROM_START, warpRow, -1.0f);

@@ -181,6 +181,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) prepare(
         TYPE* __restrict__ scores,
         TYPE* __restrict__ inverses,
         float* __restrict__ factors,
+        long long qRow,
+        long long qToken,
+        long long qHead,
+        long long kRow,
+        long long kToken,
+        long long kHead,
         int tokens,
         int heads,
         int group,
@@ -193,11 +199,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) prepare(
     const int row = blockIdx.y / valueHeads;
     const int valueHead = blockIdx.y % valueHeads;
     const int head = valueHead / group;
-    const long long stride = (long long)heads * KEY_DIM;
-    const TYPE* queries = q + tokenAt(row, begin, head, tokens, heads, KEY_DIM);
-    const TYPE* keys = k + tokenAt(row, begin, head, tokens, heads, KEY_DIM);
-    shared.queries.template fetch<CHUNK, THREADS, ALIGNED>(queries, stride, rest, KEY_DIM, thread);
-    shared.keys.template fetch<CHUNK, THREADS, ALIGNED>(keys, stride, rest, KEY_DIM, thread);
+    shared.queries.template fetch<CHUNK, THREADS, ALIGNED>(
+            q + Strides{qRow, qToken, qHead}.at(row, begin, head), qToken, rest, KEY_DIM, thread);
+    shared.keys.template fetch<CHUNK, THREADS, ALIGNED>(
+            k + Strides{kRow, kToken, kHead}.at(row, begin, head), kToken, rest, KEY_DIM, thread);
     cp_async_commit();
     if (thread < 32) {
         computeFactors(

@@ -73,6 +73,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) states(
         const float* __restrict__ initial,
         TYPE* __restrict__ entering,
         TYPE* __restrict__ residuals,
+        long long kRow,
+        long long kToken,
+        long long kHead,
+        long long vRow,
+        long long vToken,
+        long long vHead,
         int tokens,
         int heads,
         int group,
@@ -84,26 +90,24 @@ extern "C" __global__ void __launch_bounds__(THREADS) states(
     const int head = valueHead / group;
     const int slice = blockIdx.x * SLICE;
     const int column = thread / 32 * 16;
-    const long long keyStride = (long long)heads * KEY_DIM;
     const long long valueStride = (long long)valueHeads * VALUE_DIM;
     const bool works = column < SLICE && slice + column < VALUE_DIM;
     const int fetcher = thread - (THREADS - FETCHERS);
 
-    const TYPE* keys = k + tokenAt(row, 0, head, tokens, heads, KEY_DIM);
-    const long long value = tokenAt(row, 0, valueHead, tokens, valueHeads, VALUE_DIM) + slice;
-    const TYPE* given = v + value;
-    residuals += value;
+    k += Strides{kRow, kToken, kHead}.at(row, 0, head);
+    v += Strides{vRow, vToken, vHead}.at(row, 0, valueHead) + slice;
+    residuals += tokenAt(row, 0, valueHead, tokens, valueHeads, VALUE_DIM) + slice;
 
     auto load = [&](int chunk) {
         const Stage stage(sharedMemory() + chunk % STAGES * Stage::BYTES);
         const int begin = chunk * CHUNK;
         const int rest = tokens - begin;
         stage.keys.template fetch<CHUNK, FETCHERS, ALIGNED>(
-                keys + begin * keyStride,
-                keyStride, rest, KEY_DIM, fetcher);
+                k + begin * kToken,
+                kToken, rest, KEY_DIM, fetcher);
         stage.values.template fetch<CHUNK, FETCHERS, ALIGNED>(
-                given + begin * valueStride,
-                valueStride, rest, VALUE_DIM - slice, fetcher);
+                v + begin * vToken,
+                vToken, rest, VALUE_DIM - slice, fetcher);
         const long long at = (long long)blockIdx.y * chunks + chunk;
         if (BETA) {
             fetchBlocks<TRIANGLE_ROWS, FETCHERS>(

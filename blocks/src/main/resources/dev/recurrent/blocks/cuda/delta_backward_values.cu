@@ -79,6 +79,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) values(
         TYPE* __restrict__ leaving,
         TYPE* __restrict__ dV,
         float* __restrict__ dInitial,
+        long long qRow,
+        long long qToken,
+        long long qHead,
+        long long kRow,
+        long long kToken,
+        long long kHead,
         int tokens,
         int heads,
         int group,
@@ -91,15 +97,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) values(
     const int head = valueHead / group;
     const int slice = blockIdx.x * SLICE;
     const int column = thread / 32 * 16;
-    const long long keyStride = (long long)heads * KEY_DIM;
     const long long valueStride = (long long)valueHeads * VALUE_DIM;
     const bool works = column < SLICE && slice + column < VALUE_DIM;
     const int fetcher = thread - (THREADS - FETCHERS);
 
-    const long long key = tokenAt(row, 0, head, tokens, heads, KEY_DIM);
     const long long value = tokenAt(row, 0, valueHead, tokens, valueHeads, VALUE_DIM) + slice;
-    q += key;
-    k += key;
+    q += Strides{qRow, qToken, qHead}.at(row, 0, head);
+    k += Strides{kRow, kToken, kHead}.at(row, 0, head);
     dO += value;
     dV += value;
 
@@ -108,11 +112,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) values(
         const int begin = chunk * CHUNK;
         const int rest = tokens - begin;
         stage.queries.template fetch<CHUNK, FETCHERS, ALIGNED>(
-                q + begin * keyStride,
-                keyStride, rest, KEY_DIM, fetcher);
+                q + begin * qToken,
+                qToken, rest, KEY_DIM, fetcher);
         stage.keys.template fetch<CHUNK, FETCHERS, ALIGNED>(
-                k + begin * keyStride,
-                keyStride, rest, KEY_DIM, fetcher);
+                k + begin * kToken,
+                kToken, rest, KEY_DIM, fetcher);
         stage.gradients.template fetch<CHUNK, FETCHERS, ALIGNED>(
                 dO + begin * valueStride,
                 valueStride, rest, VALUE_DIM - slice, fetcher);

@@ -10,10 +10,10 @@
 //             exp(G_last - G_i) if token i's document leaves the chunk, else 0;
 //             beta_i                                                     [3, C]
 //
-// T and P are written on and below their diagonal blocks of 16x16. Tokens beyond the end and padding
-// have beta = 0 and g = 0, and without beta they do not reach the end. Of I + A, diagonal blocks are
-// inverted by substitution, and pairs of inverses are merged by products: the lower left of an
-// inverse is -T22 A21 T11. All of that is fp32, in place of the inputs.
+// T and P are written on and below their diagonal blocks of 16x16. Tokens beyond the end and
+// padding have beta = 0 and g = 0, and without beta they do not reach the end. Of I + A, diagonal
+// blocks are inverted by substitution, and pairs of inverses are merged by products: the lower left
+// of an inverse is -T22 A21 T11. All of that is fp32, in place of the inputs.
 //
 // Exponents are differences of sums that never rise. They are taken of two floats each, so that a
 // gate near 1 keeps its precision beside sums of -10000.
@@ -147,7 +147,8 @@ __device__ __forceinline__ void writeFactors(
         const int last = C - 1;
         const bool leaves = tokens.documents[i] == tokens.documents[last];
         const bool writes = BETA || tokens.strengths[i] != 0;
-        const float left = (tokens.sums[last] - tokens.sums[i]) + (tokens.rests[last] - tokens.rests[i]);
+        const float left = (tokens.sums[last] - tokens.sums[i])
+                + (tokens.rests[last] - tokens.rests[i]);
         float* to = factors + chunk.place * 3 * C + i;
         to[0] = tokens.documents[i] != 0 ? 0 : __expf(tokens.sums[i]);
         to[C] = leaves && writes ? __expf(left) : 0;

@@ -1,6 +1,6 @@
-// The state of the gated delta rule passing through chunks, after delta_chunks.cu (arXiv 2412.06464,
-// section 3.3). For a chunk that the state S [K, V] enters, with the factors e (from its start),
-// r (to its end) and beta, the transform T and the scores P,
+// The state of the gated delta rule passing through chunks, after delta_chunks.cu (arXiv
+// 2412.06464, section 3.3). For a chunk that the state S [K, V] enters, with the factors e (from
+// its start), r (to its end) and beta, the transform T and the scores P,
 //
 //   U  = T diag(beta) (V - diag(e) K S)        (U = V without beta)
 //   O  = scale diag(e) Q S + P U
@@ -8,17 +8,13 @@
 //
 // A warp owns 16 columns of V and keeps their S transposed, as fp32 sums in its registers: sums of
 // one product are operands of the next as they stand, so that nothing of the chain
-// S -> U -> S' goes through shared memory, and warps wait for each other only where inputs come and
-// go. Those are copied some chunks ahead. Outputs leave through the place of V.
-//
-// Where there are too few sequences to fill the device, that chain is all that counts: with LOADERS,
-// other warps copy the inputs.
+// S -> U -> S' goes through shared memory. Other warps copy inputs some chunks ahead, and outputs a
+// chunk later; only there do warps wait for each other.
 //
 // Constants: TYPE (of q, k, v, T, P, O: float or bfloat16), CHUNK (C), KEYS (K rounded up to a
-// multiple of 16), WARPS (of a block that own columns of V), LOADERS (others that copy inputs;
-// 0 if all do), STAGES (chunks whose inputs have room; all but one are copied ahead), BETA (1 if
-// there is one), ALIGNED (1 if rows of q, k, v and o begin at multiples of 16 bytes and K and V are
-// multiples of as many).
+// multiple of 16), WARPS (of a block that own columns of V), LOADERS (others that copy), STAGES
+// (chunks whose inputs have room; all but one are copied ahead), BETA (1 if there is one), ALIGNED
+// (1 if rows of q, k, v and o begin at multiples of 16 bytes and K and V are multiples of as many).
 // Grid: batch * value heads * slices of V blocks of THREADS; scanBytes() of shared memory.
 
 constexpr int C = CHUNK;
@@ -26,7 +22,7 @@ constexpr int STRIPS = C / 16;
 constexpr int DEPTHS = KEYS / 16;
 constexpr int COLUMNS = WARPS * 16;
 constexpr int THREADS = 32 * (WARPS + LOADERS);
-constexpr int FETCHERS = LOADERS == 0 ? THREADS : 32 * LOADERS;
+constexpr int COPIERS = 32 * LOADERS;
 constexpr int AHEAD = STAGES - 1;  // chunks that copies are ahead of their use
 
 // One chunk's inputs.
@@ -60,7 +56,17 @@ struct Stage {
     }
 };
 
-__host__ __device__ constexpr int scanBytes() { return STAGES * Stage::bytes(); }
+// Where the block's columns of O are left for those that copy: two of them, so that one is filled
+// while the other is copied.
+__device__ __forceinline__ Tile<TYPE, COLUMNS> outputs(int chunk) {
+    constexpr int BYTES = Tile<TYPE, COLUMNS>::bytes(C);
+    char* at = sharedMemory() + STAGES * Stage::bytes() + chunk % 2 * BYTES;
+    return {reinterpret_cast<TYPE*>(at)};
+}
+
+__host__ __device__ constexpr int scanBytes() {
+    return STAGES * Stage::bytes() + 2 * Tile<TYPE, COLUMNS>::bytes(C);
+}
 
 // Starts to fetch what is not above the diagonal blocks of a [C, C].
 __device__ __forceinline__ void fetchLower(
@@ -68,7 +74,7 @@ __device__ __forceinline__ void fetchLower(
     constexpr int VECTOR = Tile<TYPE, C>::VECTOR;
     constexpr int VECTORS = C / VECTOR;
 #pragma unroll
-    for (int i = 0; i < C * VECTORS; i += FETCHERS) {
+    for (int i = 0; i < C * VECTORS; i += COPIERS) {
         const int row = (i + thread) / VECTORS;
         const int column = (i + thread) % VECTORS * VECTOR;
         if (row < C && column / 16 <= row / 16) {
@@ -77,42 +83,59 @@ __device__ __forceinline__ void fetchLower(
     }
 }
 
-// Where a block's inputs begin.
-struct Source {
+// Copies for a block: where its inputs begin, and its outputs.
+struct Copies {
     const TYPE* q;
     const TYPE* k;
     const TYPE* v;
     const TYPE* transforms;
     const TYPE* scores;
     const float* factors;
+    TYPE* o;
     long long queryToken;
     long long keyToken;
     long long valueToken;
+    long long outputToken;
     int length;
+    int chunks;
     int keyDim;
     int columns;  // of V that are the block's
 
+    // Starts to copy a chunk's inputs.
     __device__ __forceinline__ void fetch(int chunk) const {
+        if (chunk >= chunks) {
+            return;
+        }
+        const int thread = threadIdx.x - 32 * WARPS;
         const Stage stage(chunk);
         const long long token = (long long)chunk * C;
         const int tokens = length - chunk * C;
-        const int thread = threadIdx.x - (THREADS - FETCHERS);
-        if (thread < 0) {
-            return;
-        }
-        stage.keys.template fetch<C, FETCHERS, ALIGNED>(
+        stage.keys.template fetch<C, COPIERS, ALIGNED>(
                 k + token * keyToken, keyToken, tokens, keyDim, thread);
-        stage.values.template fetch<C, FETCHERS, ALIGNED>(
+        stage.values.template fetch<C, COPIERS, ALIGNED>(
                 v + token * valueToken, valueToken, tokens, columns, thread);
-        for (int i = thread * 4; i < 3 * C; i += FETCHERS * 4) {
+        for (int i = thread * 4; i < 3 * C; i += COPIERS * 4) {
             cp_async16(stage.factors + i, factors + token * 3 + i, true);
         }
 #if BETA
         fetchLower(stage.transform, transforms + token * C, thread);
 #endif
-        stage.queries.template fetch<C, FETCHERS, ALIGNED>(
+        stage.queries.template fetch<C, COPIERS, ALIGNED>(
                 q + token * queryToken, queryToken, tokens, keyDim, thread);
         fetchLower(stage.scores, scores + token * C, thread);
+    }
+
+    // Copies a chunk's outputs.
+    __device__ __forceinline__ void store(int chunk) const {
+        if (chunk < 0) {
+            return;
+        }
+        outputs(chunk).template store<C, COPIERS, ALIGNED>(
+                o + (long long)chunk * C * outputToken,
+                outputToken,
+                length - chunk * C,
+                columns,
+                threadIdx.x - 32 * WARPS);
     }
 };
 
@@ -207,17 +230,11 @@ struct Output {
         }
     }
 
-    // Writes it out, through the place of the warp's values.
-    __device__ __forceinline__ void leave(
-            const Stage& stage, int own, TYPE* to, long long stride, int tokens, int columns)
-            const {
+    __device__ __forceinline__ void leave(const Tile<TYPE, COLUMNS>& place, int own) const {
 #pragma unroll
         for (int i = 0; i < STRIPS; ++i) {
-            storeTransposed(sums[i], stage.values.at, stage.values.STRIDE, own, 16 * i);
+            storeTransposed(sums[i], place.at, place.STRIDE, own, 16 * i);
         }
-        __syncwarp();
-        Tile<TYPE, COLUMNS>{stage.values.at + own}.template store<C, 32, ALIGNED, 16>(
-                to, stride, tokens, columns, laneIndex());
     }
 };
 
@@ -351,23 +368,23 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) delta_scan(
     const bool owns = warp < WARPS;
     const int own = warp * 16;  // the warp's first column in the block's
 
-    Source source;
-    source.q = q + row * queryRow + keyIndex * queryHead;
-    source.k = k + row * keyRow + keyIndex * keyHead;
-    source.v = v + row * valueRow + head * valueHead + first;
-    source.transforms = transforms + sequence * chunks * C * C;
-    source.scores = scores + sequence * chunks * C * C;
-    source.factors = factors + sequence * chunks * 3 * C;
-    source.queryToken = queryToken;
-    source.keyToken = keyToken;
-    source.valueToken = valueToken;
-    source.length = length;
-    source.keyDim = keyDim;
-    source.columns = valueDim - first;
+    Copies copies;
+    copies.q = q + row * queryRow + keyIndex * queryHead;
+    copies.k = k + row * keyRow + keyIndex * keyHead;
+    copies.v = v + row * valueRow + head * valueHead + first;
+    copies.transforms = transforms + sequence * chunks * C * C;
+    copies.scores = scores + sequence * chunks * C * C;
+    copies.factors = factors + sequence * chunks * 3 * C;
+    copies.queryToken = queryToken;
+    copies.keyToken = keyToken;
+    copies.valueToken = valueToken;
+    copies.length = length;
+    copies.chunks = chunks;
+    copies.keyDim = keyDim;
+    copies.columns = valueDim - first;
 
-    const long long outputToken = (long long)valueHeads * valueDim;
-    o += (row * (long long)length * valueHeads + head) * valueDim + first + own;
-    const int columns = valueDim - first - own;  // that are left for the warp
+    copies.outputToken = (long long)valueHeads * valueDim;
+    copies.o = o + (row * (long long)length * valueHeads + head) * valueDim + first;
 
     State state;
     if (owns) {
@@ -376,58 +393,55 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) delta_scan(
                 first + own,
                 keyDim,
                 valueDim);
-    }
+    } else {
 #pragma unroll
-    for (int n = 0; n < AHEAD; ++n) {
-        if (n < chunks) {
-            source.fetch(n);
+        for (int n = 0; n < AHEAD; ++n) {
+            copies.fetch(n);
+            cp_async_commit();
         }
-        cp_async_commit();
     }
-
     for (int chunk = 0; chunk < chunks; ++chunk) {
-#if STAGES > 1
-        cp_async_wait<AHEAD - 1>();
+#if STAGES == 1
         __syncthreads();
-        if (chunk + AHEAD < chunks) {
-            source.fetch(chunk + AHEAD);
+        if (!owns) {
+            copies.fetch(chunk);
+            cp_async_commit();
+            copies.store(chunk - 1);
         }
-        cp_async_commit();
-#else
-        __syncthreads();
-        source.fetch(chunk);
-        cp_async_commit();
         cp_async_wait<0>();
         __syncthreads();
-#endif
+#else
+        cp_async_wait<AHEAD - 1>();
+        __syncthreads();
         if (!owns) {
-            continue;
+            copies.fetch(chunk + AHEAD);
+            cp_async_commit();
+            copies.store(chunk - 1);
         }
-        const Stage stage(chunk);
-        Update update;
-        Output output;
-        update.clear();
-        output.clear();
+#endif
+        if (owns) {
+            const Stage stage(chunk);
+            Update update;
+            Output output;
+            update.clear();
+            output.clear();
 #pragma unroll
-        for (int d = 0; d < DEPTHS; ++d) {
-            Operand<TYPE> entering;
-            entering.take(state.sums.at[2 * d], state.sums.at[2 * d + 1]);
-            update.read(stage, entering, 16 * d);
-            output.read(stage, entering, 16 * d);
+            for (int d = 0; d < DEPTHS; ++d) {
+                Operand<TYPE> entering;
+                entering.take(state.sums.at[2 * d], state.sums.at[2 * d + 1]);
+                update.read(stage, entering, 16 * d);
+                output.read(stage, entering, 16 * d);
+            }
+            update.correct(stage, own);
+            update.write(stage, state);
+            output.add(stage, update.writes, scale);
+            output.leave(outputs(chunk), own);
         }
-        update.correct(stage, own);
-        update.write(stage, state);
-        output.add(stage, update.writes, scale);
-        __syncwarp();  // all lanes have read their values: the place is free
-        output.leave(
-                stage,
-                own,
-                o + (long long)chunk * C * outputToken,
-                outputToken,
-                length - chunk * C,
-                columns);
     }
-    if (owns && last != nullptr) {
+    __syncthreads();
+    if (!owns) {
+        copies.store(chunks - 1);
+    } else if (last != nullptr) {
         state.write(last + sequence * keyDim * valueDim, first + own, keyDim, valueDim);
     }
 }

@@ -50,8 +50,8 @@ __device__ __forceinline__ void ldmatrix_x4_trans(unsigned (&r)[4], const void* 
             : "r"(sharedAddress(row)));
 }
 
-// The transpose of an 8x8 matrix of 16-bit elements of which lane l holds 2(l%4) and the next of row
-// l/4.
+// The transpose of an 8x8 matrix of 16-bit elements, of which lane l holds 2(l%4) and the next of
+// row l/4.
 __device__ __forceinline__ unsigned movmatrix_trans(unsigned pair) {
     unsigned transposed;
     asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0,%1;" : "=r"(transposed) : "r"(pair));

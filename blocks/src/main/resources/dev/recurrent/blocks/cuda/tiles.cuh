@@ -1,12 +1,12 @@
-// Products of matrices whose tiles lie in shared memory or in registers, by one warp at a time.
+// Products of matrices whose tiles lie in shared memory or registers, by one warp at a time.
 // After tensor_core.cuh.
 //
-// A product is c[i][j] += sum over d of a[i][d] b[j][d]: what both operands are summed over is their
+// A product is c[i][j] += sum over d of a[i][d] b[j][d]: what operands are summed over is their
 // depth. A warp's unit is 16 rows of a, 16 rows of b and a depth of 16: an Operand and a
-// RightOperand, and two accumulators of 16x8. An operand comes from shared memory as it lies there
-// or transposed, or from the accumulators of an earlier product, so AB, ABt, AtB and AtBt are all at
-// hand. The two kinds hold the same in another order, that of the instruction's registers: where an
-// Operand is given as b, its registers are moved first.
+// RightOperand, and two accumulators of 16x8. Either comes from shared memory as it lies there or
+// transposed, so AB, ABt, AtB and AtBt are all at hand; an Operand also from the sums of an earlier
+// product. The two kinds hold the same in the order of the instruction's registers: where an
+// Operand is given as b, registers are moved.
 //
 // bf16 operands are multiplied as they are. fp32 operands are split into a tf32 and what is left of
 // them, another tf32; three products of those leave an error of about 1e-6.
@@ -389,29 +389,6 @@ __device__ __forceinline__ void store(
     }
 }
 
-// The same, but not beyond `rows` and `columns`; addresses may be any.
-template <typename T, int N>
-__device__ __forceinline__ void store(
-        const Accumulator<N>& sums,
-        T* to,
-        long long stride,
-        int row,
-        int column,
-        int rows,
-        int columns) {
-#pragma unroll
-    for (int n = 0; n < N; ++n) {
-#pragma unroll
-        for (int e = 0; e < 4; ++e) {
-            const int i = row + sums.row(e);
-            const int j = column + sums.column(n, e);
-            if (i < rows && j < columns) {
-                to[i * stride + j] = narrow<T>(sums.at[n][e]);
-            }
-        }
-    }
-}
-
 // Writes the transpose: sums at row i and column j go to row column + j and column row + i.
 template <int N>
 __device__ __forceinline__ void storeTransposed(
@@ -437,24 +414,6 @@ __device__ __forceinline__ void storeTransposed(
 #pragma unroll
         for (int e = 0; e < 4; ++e) {
             to[(column + sums.column(n, e)) * stride + row + sums.row(e)] = sums.at[n][e];
-        }
-    }
-}
-
-// sums += a bt over Depth, for 16 rows of a from `row` and 8N rows of b from `column`, both in
-// shared memory. TransposedA and TransposedB: the depth runs over the rows of the tile.
-template <int Depth, bool TransposedA, bool TransposedB, int N, typename T, int P, int Q>
-__device__ __forceinline__ void multiply(
-        Accumulator<N>& sums, const Tile<T, P>& a, int row, const Tile<T, Q>& b, int column) {
-    static_assert(N % 2 == 0, "columns come in sixteens");
-#pragma unroll
-    for (int d = 0; d < Depth; d += 16) {
-        const Operand<T> left = TransposedA ? a.transposed(row, d) : a.operand(row, d);
-#pragma unroll
-        for (int n = 0; n < N; n += 2) {
-            const int at = column + n * 8;
-            const RightOperand<T> right = TransposedB ? b.rightTransposed(at, d) : b.right(at, d);
-            multiply(sums.at[n], sums.at[n + 1], left, right);
         }
     }
 }

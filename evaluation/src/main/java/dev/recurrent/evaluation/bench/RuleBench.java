@@ -14,11 +14,23 @@ public enum RuleBench {
         void run(Bench bench, int batch, int length) {
             delta(bench, "delta rule", batch, length, true, false);
         }
+
+        @Override
+        public void run(Bench bench, BenchShape shape) {
+            portable(bench, shape);
+            DeltaKernelBench.run(bench, shape, "delta rule", false);
+        }
     },
     GATED_DELTA_RULE(1, 2048) {
         @Override
         void run(Bench bench, int batch, int length) {
             delta(bench, "gated delta rule", batch, length, true, true);
+        }
+
+        @Override
+        public void run(Bench bench, BenchShape shape) {
+            portable(bench, shape);
+            DeltaKernelBench.run(bench, shape, "gated delta rule", true);
         }
     },
     STATE_SPACE_DUALITY(1, 2048) {
@@ -36,11 +48,7 @@ public enum RuleBench {
         /** A device with kernels is also measured at a size that fills it. */
         @Override
         public void run(Bench bench, BenchShape shape) {
-            Kernels.without(
-                    () -> {
-                        super.run(bench, shape);
-                        return bench;
-                    });
+            portable(bench, shape);
             if (Kernels.on(bench.manager().getDevice()).isPresent()) {
                 new RecurrenceKernelBench(bench, shape).run();
             }
@@ -70,6 +78,15 @@ public enum RuleBench {
     }
 
     abstract void run(Bench bench, int batch, int length);
+
+    /** Runs without kernels. */
+    void portable(Bench bench, BenchShape shape) {
+        Kernels.without(
+                () -> {
+                    run(bench, shape.batchOr(defaultBatch), shape.lengthOr(defaultLength));
+                    return bench;
+                });
+    }
 
     private static void delta(
             Bench bench, String name, int batch, int length, boolean corrects, boolean decays) {
