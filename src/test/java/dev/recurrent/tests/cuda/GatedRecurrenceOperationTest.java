@@ -39,8 +39,11 @@ class GatedRecurrenceOperationTest {
     /** fp32 rounding of both forms along some hundreds of steps that their decays remember. */
     private static final double TOLERANCE = 1e-5;
 
-    /** Half a unit in the last of bf16's eight bits, of h on the way and of each gradient. */
-    private static final double BFLOAT16_TOLERANCE = 1e-2;
+    /**
+     * Half a unit in the last of bf16's eight bits, 4e-3, of h on the way and again of each
+     * gradient; sums over the few tokens of short rows may cancel.
+     */
+    private static final double BFLOAT16_TOLERANCE = 2e-2;
 
     private static final int B = 3;
 

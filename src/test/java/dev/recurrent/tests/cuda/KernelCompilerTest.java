@@ -19,7 +19,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Tag("cuda")
 class KernelCompilerTest {
 
-    private static final KernelSource RECURRENCE = KernelSource.of("linear_recurrence.cu");
+    private static final KernelSource RECURRENCE =
+            KernelSource.of(
+                    "linear_recurrence.cu", "special_functions.cuh", "pointwise.cuh", "scan.cuh");
 
     @TempDir private Path folder;
 
@@ -36,13 +38,61 @@ class KernelCompilerTest {
                         Constants.none()
                                 .with("X_TYPE", x)
                                 .with("A_TYPE", "float")
-                                .with("STEPS", 16)
-                                .with("MOST_WARPS", 8)
+                                .with("LANES", 32)
+                                .with("STEPS", 4)
+                                .with("CHANNELS", 2)
+                                .with("MOST_TEAMS", 8)
                                 .with("POSITIONS", positions);
                 byte[] cubin = compiler(capability).compile(RECURRENCE, constants);
                 assertThat(cubin).startsWith(0x7f, 'E', 'L', 'F');
             }
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"float", "bfloat16"})
+    void theGatedRecurrenceNeedsNothingBesideIt(String type) {
+        Constants constants =
+                Constants.none()
+                        .with("U_TYPE", type)
+                        .with("G_TYPE", type)
+                        .with("P_TYPE", "float")
+                        .with("H_TYPE", type)
+                        .with("LANES", 16)
+                        .with("STEPS", 8)
+                        .with("CHANNELS", 2)
+                        .with("MOST_TEAMS", 8)
+                        .with("POSITIONS", 1);
+        KernelSource source =
+                KernelSource.of(
+                        "gated_recurrence.cu",
+                        "special_functions.cuh",
+                        "pointwise.cuh",
+                        "scan.cuh");
+        assertThat(compiler(80).compile(source, constants)).startsWith(0x7f, 'E', 'L', 'F');
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 4})
+    void theConvolutionNeedsNothingBesideIt(int taps) {
+        Constants constants =
+                Constants.none()
+                        .with("X_TYPE", "bfloat16")
+                        .with("W_TYPE", "float")
+                        .with("TAPS", taps)
+                        .with("VECTOR", 4)
+                        .with("ITEMS", 2)
+                        .with("STEPS", 4)
+                        .with("WARPS", 4)
+                        .with("SILU", 1)
+                        .with("NORMALIZE", 1)
+                        .with("POSITIONS", 1);
+        KernelSource source =
+                KernelSource.of("short_convolution.cu", "special_functions.cuh", "pointwise.cuh");
+        assertThat(compiler(80).compile(source, constants)).startsWith(0x7f, 'E', 'L', 'F');
+        KernelSource sum = KernelSource.of("column_sum.cu");
+        assertThat(compiler(80).compile(sum, Constants.none().with("WARPS", 8)))
+                .startsWith(0x7f, 'E', 'L', 'F');
     }
 
     @ParameterizedTest

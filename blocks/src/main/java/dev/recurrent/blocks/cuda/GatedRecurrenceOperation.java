@@ -103,19 +103,22 @@ public final class GatedRecurrenceOperation implements Operation {
             return inputGate.getShape().get(2);
         }
 
-        Variant variant(int warps) {
-            // Neighbours of a block of gates are neighbours of all.
-            int channels = Operand.neighbours(2, gateWidth(), u, inputGate, recurrentGate);
-            ScanTile tile =
-                    u.getShape().get(1) == 1
-                            ? ScanTile.ofToken(channels)
-                            : new ScanTile(8, channels, warps);
+        boolean isWide() {
+            return Operand.isWide(u);
+        }
+
+        Variant variant(ScanTile tile) {
             return new Variant(
                     Operand.type(u),
                     Operand.type(inputGate),
                     Operand.type(lambda),
                     positions != null,
                     tile);
+        }
+
+        /** How many channels a lane takes: neighbours in a block of gates are so everywhere. */
+        int channels() {
+            return Operand.neighbours(2, gateWidth(), u, inputGate, recurrentGate);
         }
     }
 
@@ -125,7 +128,13 @@ public final class GatedRecurrenceOperation implements Operation {
         Operand.requireSameDevice(arrays[0], arrays);
         try (TensorScope scope = new TensorScope()) {
             Read read = Read.of(inputs, positions);
-            TimeScan scan = scan(read, 4);
+            int channels = read.channels();
+            // What was measured to fill the device with registers and loads under way.
+            ScanTile tile =
+                    read.isWide()
+                            ? new ScanTile(32, channels, 8, 4)
+                            : new ScanTile(16, channels, 4, 8);
+            TimeScan scan = scan(read, tile);
             values = Operand.emptyReadable(inputs[0].getManager(), inputs[0]);
             NDArray last = scan.allocate(read.rows(), read.width());
             long[] common = {
@@ -152,7 +161,8 @@ public final class GatedRecurrenceOperation implements Operation {
         try (TensorScope scope = new TensorScope()) {
             NDManager manager = inputs[0].getManager();
             Read read = Read.of(inputs, positions);
-            TimeScan scan = scan(read, 4);
+            int teams = read.isWide() ? 8 : 4;
+            TimeScan scan = scan(read, new ScanTile(32, read.channels(), 4, teams));
             NDArray gradient =
                     Operand.likeOrZeros(manager, gradients[0], values.getShape(), values);
             NDArray du = Operand.emptyReadable(manager, read.u());
@@ -207,10 +217,11 @@ public final class GatedRecurrenceOperation implements Operation {
         return Aten.narrow(total, 0, index * size, size).reshape(parameter.getShape());
     }
 
-    private TimeScan scan(Read read, int warps) {
-        Variant variant = read.variant(warps);
+    private TimeScan scan(Read read, ScanTile busy) {
+        ScanTile tile = busy.adapted(read.u().getShape(), device.multiprocessors());
+        Variant variant = read.variant(tile);
         Constants constants = CONSTANTS.computeIfAbsent(variant, Variant::constants);
-        return new TimeScan(device, SOURCE, constants, variant.tile(), read.u());
+        return new TimeScan(device, SOURCE, constants, tile, read.u());
     }
 
     private static long[] join(long[]... parts) {

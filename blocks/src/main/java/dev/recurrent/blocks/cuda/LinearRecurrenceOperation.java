@@ -67,7 +67,7 @@ public final class LinearRecurrenceOperation implements Operation {
             NDArray input = Operand.readable(manager, x);
             NDArray factor = Operand.readable(manager, decay);
             NDArray marks = Operand.dense(manager, positions);
-            TimeScan scan = scan(input, factor, 8);
+            TimeScan scan = scan(input, factor);
             values = scan.allocate(x.getShape().getShape());
             NDArray last = scan.allocate(x.getShape().get(0), x.getShape().get(2));
             long[] summary = {Torch.address(input), Torch.address(factor), Operand.address(marks)};
@@ -86,7 +86,7 @@ public final class LinearRecurrenceOperation implements Operation {
             NDArray marks = Operand.dense(manager, positions);
             NDArray dx = Operand.emptyReadable(manager, x);
             NDArray ddecay = Operand.emptyReadable(manager, decay);
-            TimeScan scan = scan(dx, factor, 4);
+            TimeScan scan = scan(dx, factor);
             Shape shape = x.getShape();
             NDArray dstate = wanted[2] ? scan.allocate(shape.get(0), shape.get(2)) : null;
             long[] summary = {
@@ -108,12 +108,13 @@ public final class LinearRecurrenceOperation implements Operation {
         }
     }
 
-    private TimeScan scan(NDArray input, NDArray factor, int warps) {
-        int channels = Operand.neighbours(2, x.getShape().get(2), input, factor);
-        ScanTile tile =
-                x.getShape().get(1) == 1
-                        ? ScanTile.ofToken(channels)
-                        : new ScanTile(8, channels, warps);
+    private TimeScan scan(NDArray input, NDArray factor) {
+        Shape shape = x.getShape();
+        int channels = Operand.neighbours(2, shape.get(2), input, factor);
+        boolean wide = Operand.isWide(input) && Operand.isWide(factor);
+        // Enough loads under way to hide memory's latency, in blocks that all fit in at once.
+        ScanTile busy = wide ? new ScanTile(32, channels, 8, 4) : new ScanTile(32, channels, 4, 8);
+        ScanTile tile = busy.adapted(shape, device.multiprocessors());
         Variant variant =
                 new Variant(Operand.type(input), Operand.type(factor), positions != null, tile);
         Constants constants = CONSTANTS.computeIfAbsent(variant, Variant::constants);

@@ -139,6 +139,11 @@ final class Operand {
         return array == null ? 0 : Torch.address(array);
     }
 
+    /** Returns whether a readable tensor is float32. */
+    static boolean isWide(NDArray array) {
+        return Torch.typeOf(array) == ScalarType.FLOAT32;
+    }
+
     /** Returns what sources call the type of a readable tensor. */
     static String type(NDArray array) {
         return Torch.typeOf(array) == ScalarType.BFLOAT16 ? "bfloat16" : "float";

@@ -1,21 +1,46 @@
 package dev.recurrent.blocks.cuda;
 
+import ai.djl.ndarray.types.Shape;
+
 /**
  * What a block of a scan takes at a time ({@code scan.cuh}).
  *
- * @param steps tokens of a warp
+ * @param lanes threads of a team, 32 or 16
  * @param channels neighbours of a lane
- * @param warps of a block, at most
+ * @param steps tokens of a team
+ * @param teams of a block, at most
  */
-record ScanTile(int steps, int channels, int warps) {
+record ScanTile(int lanes, int channels, int steps, int teams) {
 
-    /** A single token needs no more. */
-    static ScanTile ofToken(int channels) {
-        return new ScanTile(1, channels, 1);
+    /**
+     * Returns the tile for a tensor [B, T, E]: this one where rows and channels fill the device,
+     * one that brings more warps to few blocks, or the smallest for a single token.
+     *
+     * @param shape [B, T, E]
+     * @param multiprocessors of the device
+     * @return a tile of as many channels
+     */
+    ScanTile adapted(Shape shape, int multiprocessors) {
+        if (shape.get(1) == 1) {
+            return new ScanTile(32, channels, 1, 1);
+        }
+        return TimeCut.fills(blocks(shape.get(0), shape.get(2)), multiprocessors)
+                ? this
+                : new ScanTile(32, channels, 8, 8);
+    }
+
+    /** Blocks for one segment of all rows. */
+    long blocks(long rows, long width) {
+        long channelsOfBlock = (long) lanes * channels;
+        return rows * ((width + channelsOfBlock - 1) / channelsOfBlock);
     }
 
     /** Adds what a source is specialised on. */
     Constants addTo(Constants constants) {
-        return constants.with("STEPS", steps).with("CHANNELS", channels).with("MOST_WARPS", warps);
+        return constants
+                .with("LANES", lanes)
+                .with("CHANNELS", channels)
+                .with("STEPS", steps)
+                .with("MOST_TEAMS", teams);
     }
 }

@@ -20,13 +20,19 @@ final class ShortConvolutionLaunch {
     private static final int LANES = 32;
     private static final int WARPS = 4;
 
-    /** Tokens read ahead: enough loads under way to hide memory's latency. */
-    private static final int STEPS = 4;
-
-    /** Tokens that a warp walks where there are enough to fill the device. */
-    private static final int LONGEST_RUN = 128;
+    /** Tokens that a warp walks forward, at most: short runs end together. */
+    private static final int LONGEST_RUN = 32;
 
     private static final int SHORTEST_RUN = 8;
+
+    /** Tokens that a warp walks on the way back, at most. */
+    private static final int LONGEST_RUN_BACK = 256;
+
+    /** What a run costs on the way back beside its tokens, in tokens: sums, and those behind it. */
+    private static final int COST_OF_RUN = 12;
+
+    /** Blocks of a multiprocessor, as registers allow. */
+    private static final int BLOCKS_OF_MULTIPROCESSOR = 3;
 
     /** Warps that fill a multiprocessor. */
     private static final int FULL_WARPS = 16;
@@ -155,7 +161,7 @@ final class ShortConvolutionLaunch {
         for (ConvolutionSlice slice : slices) {
             int parts = Math.toIntExact(slice.span() / slice.partWidth());
             launch(
-                    "convolve",
+                    false,
                     slice,
                     run,
                     Torch.address(results[result]),
@@ -181,7 +187,7 @@ final class ShortConvolutionLaunch {
             NDArray dnewState,
             NDArray dx,
             NDArray dstate) {
-        int run = run(slices);
+        int run = runBack(slices);
         long columns = channels * (taps + 1);
         NDArray sums =
                 Torch.empty(
@@ -193,7 +199,7 @@ final class ShortConvolutionLaunch {
         for (ConvolutionSlice slice : slices) {
             int parts = Math.toIntExact(slice.span() / slice.partWidth());
             launch(
-                    "convolve_back",
+                    true,
                     slice,
                     run,
                     Torch.address(dresults[result]),
@@ -207,7 +213,7 @@ final class ShortConvolutionLaunch {
         return ColumnSum.of(device, sums, blocks(run), columns);
     }
 
-    private void launch(String name, ConvolutionSlice slice, int run, long... results) {
+    private void launch(boolean back, ConvolutionSlice slice, int run, long... results) {
         long[] arguments = new long[14 + results.length];
         arguments[0] = Torch.address(x);
         arguments[1] = Torch.address(weight);
@@ -225,40 +231,67 @@ final class ShortConvolutionLaunch {
         arguments[at + 5] = slice.partWidth();
         arguments[at + 6] = slice.groupWidth();
         arguments[at + 7] = run;
-        Variant variant = variant(slice);
+        Variant variant = variant(slice, back);
         Constants constants = CONSTANTS.computeIfAbsent(variant, Variant::constants);
         int grid = Math.toIntExact(slice.groups() * blocks(run));
-        device.kernel(SOURCE, constants, name)
+        device.kernel(SOURCE, constants, back ? "convolve_back" : "convolve")
                 .launch(new Kernel.Size(grid, 1, LANES, warps()), arguments);
     }
 
-    private Variant variant(ConvolutionSlice slice) {
+    private Variant variant(ConvolutionSlice slice, boolean back) {
         return new Variant(
                 Operand.type(x),
                 Operand.type(weight),
                 taps,
                 slice.vector(),
                 slice.items(),
-                tokens == 1 ? 1 : STEPS,
+                steps(slice, back),
                 warps(),
                 silu,
                 slice.normalized(),
                 positions != null);
     }
 
+    /** Tokens read ahead, as many as registers hold: loads under way hide memory's latency. */
+    private int steps(ConvolutionSlice slice, boolean back) {
+        if (tokens == 1) {
+            return 1;
+        }
+        boolean light = !back && !slice.normalized() && Torch.typeOf(x) == ScalarType.BFLOAT16;
+        return light ? 8 : 4;
+    }
+
     private int warps() {
         return tokens == 1 ? 1 : WARPS;
     }
 
-    /** Tokens that a warp walks, the same for all slices, so that their sums fit together. */
     private int run(List<ConvolutionSlice> slices) {
-        long groups = rows * slices.stream().mapToLong(ConvolutionSlice::groups).sum();
         long wanted = (long) FULL_WARPS * device.multiprocessors();
         int run = LONGEST_RUN;
-        while (run > SHORTEST_RUN && groups * ((tokens + run - 1) / run) < wanted) {
+        while (run > SHORTEST_RUN && groups(slices) * rows * ((tokens + run - 1) / run) < wanted) {
             run /= 2;
         }
         return run;
+    }
+
+    /** The same for all slices, so that their sums fit together. */
+    private int runBack(List<ConvolutionSlice> slices) {
+        long slots = (long) BLOCKS_OF_MULTIPROCESSOR * device.multiprocessors();
+        int best = SHORTEST_RUN;
+        long least = Long.MAX_VALUE;
+        for (int run = SHORTEST_RUN; run <= LONGEST_RUN_BACK; run += SHORTEST_RUN) {
+            long waves = (groups(slices) * blocks(run) + slots - 1) / slots;
+            long cost = waves * (run + COST_OF_RUN);
+            if (cost < least) {
+                best = run;
+                least = cost;
+            }
+        }
+        return best;
+    }
+
+    private static long groups(List<ConvolutionSlice> slices) {
+        return slices.stream().mapToLong(ConvolutionSlice::groups).sum();
     }
 
     /** Blocks of runs over all rows. */

@@ -1,15 +1,18 @@
 package dev.recurrent.blocks.cuda;
 
 /**
- * How a scan over time is spread over a device. Every block walks its segment in tiles of warps ·
+ * How a scan over time is spread over a device. Every block walks its segment in tiles of teams ·
  * steps tokens; a row has several segments only where rows and channels alone leave multiprocessors
  * idle.
  *
- * @param warps of a block
+ * @param teams of a block
  * @param segments of a row
  * @param length tokens of a segment, the last one's fewer
  */
-record TimeCut(int warps, int segments, int length) {
+record TimeCut(int teams, int segments, int length) {
+
+    /** Blocks of a multiprocessor that keep it busy where the inputs are read twice for it. */
+    private static final int BLOCKS_OF_MULTIPROCESSOR = 2;
 
     /** Tiles below which a segment's second reading of its inputs costs more than it brings. */
     private static final int LEAST_TILES = 4;
@@ -21,17 +24,32 @@ record TimeCut(int warps, int segments, int length) {
      * @param tile what a block takes at a time, at most
      * @param blocks for one segment of all rows and channels
      * @param multiprocessors of the device
-     * @return warps enough for a row's tokens, segments enough for the device
+     * @return teams enough for a row's tokens, segments enough for the device
      */
     static TimeCut of(int tokens, ScanTile tile, long blocks, int multiprocessors) {
-        int warps = Math.min(tile.warps(), ceilDiv(tokens, tile.steps()));
-        int size = warps * tile.steps();
-        // One block a multiprocessor has enough loads in flight; fewer than half of that pays for
-        // reading twice.
-        int wanted = (int) Math.min(tokens, multiprocessors / Math.max(1, blocks));
-        int segments = Math.max(1, Math.min(wanted, tokens / (LEAST_TILES * size)));
+        int teams = Math.min(tile.teams(), ceilDiv(tokens, tile.steps()));
+        if (tile.lanes() < 32) {
+            teams += teams % 2; // whole warps
+        }
+        int size = teams * tile.steps();
+        int segments =
+                Math.max(
+                        1,
+                        Math.min(wanted(blocks, multiprocessors), tokens / (LEAST_TILES * size)));
         int length = ceilDiv(ceilDiv(tokens, segments), size) * size;
-        return new TimeCut(warps, ceilDiv(tokens, length), length);
+        return new TimeCut(teams, ceilDiv(tokens, length), length);
+    }
+
+    /** Returns whether rows and channels alone keep a device busy. */
+    static boolean fills(long blocks, int multiprocessors) {
+        // Fewer than half of them pays for reading twice.
+        return 2 * blocks > multiprocessors;
+    }
+
+    private static int wanted(long blocks, int multiprocessors) {
+        return fills(blocks, multiprocessors)
+                ? 1
+                : (int) (BLOCKS_OF_MULTIPROCESSOR * multiprocessors / Math.max(1, blocks));
     }
 
     private static int ceilDiv(int dividend, int divisor) {

@@ -13,7 +13,6 @@ import java.util.Arrays;
  */
 final class TimeScan {
 
-    private static final int LANES = 32;
     private static final int CARRY_THREADS = 256;
 
     private final CudaDevice device;
@@ -23,6 +22,7 @@ final class TimeScan {
     private final int rows;
     private final int tokens;
     private final int width;
+    private final int lanes;
     private final long blocks;
     private final TimeCut cut;
 
@@ -50,8 +50,8 @@ final class TimeScan {
         rows = Math.toIntExact(shape.get(0));
         tokens = Math.toIntExact(shape.get(1));
         width = Math.toIntExact(shape.get(2));
-        long lanes = (width + tile.channels() - 1) / tile.channels();
-        blocks = rows * ((lanes + LANES - 1) / LANES);
+        lanes = tile.lanes();
+        blocks = tile.blocks(rows, width);
         cut = TimeCut.of(tokens, tile, blocks, device.multiprocessors());
     }
 
@@ -118,7 +118,7 @@ final class TimeScan {
         device.kernel(source, constants, name)
                 .launch(
                         new Kernel.Size(
-                                Math.toIntExact(blocks), cut.segments(), LANES, cut.warps()),
+                                Math.toIntExact(blocks), cut.segments(), lanes, cut.teams()),
                         arguments);
     }
 
