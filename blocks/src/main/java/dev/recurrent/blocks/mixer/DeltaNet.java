@@ -132,7 +132,7 @@ public class DeltaNet extends SequenceMixer {
         NDArray[] parts = activate(qkv);
         NDArray qk = normalize(parts[0].reshape(b, t, 2 * config.heads(), config.keyDim()));
         DeltaRule.Output read =
-                DeltaRule.apply(
+                DeltaRule.update(
                         Aten.narrow(qk, 2, 0, config.heads()),
                         Aten.narrow(qk, 2, config.heads(), config.heads()),
                         parts[1].reshape(b, t, config.valueHeads(), config.valueDim()),

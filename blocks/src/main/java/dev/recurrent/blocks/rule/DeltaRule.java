@@ -2,9 +2,14 @@ package dev.recurrent.blocks.rule;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.cuda.CudaDevice;
+import dev.recurrent.blocks.cuda.DeltaStepKernel;
+import dev.recurrent.blocks.cuda.Kernels;
+import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.Torch;
+import java.util.Optional;
 
 /**
  * The gated delta rule and its special cases: a matrix S [K, V] per head that forgets, corrects
@@ -61,7 +66,53 @@ public final class DeltaRule {
             double scale,
             NDArray state,
             Positions positions) {
+        return apply(q, k, v, beta, logDecay, scale, state, positions, false);
+    }
+
+    /**
+     * Applies the rule as {@link #apply} does to a state that is no longer needed: one token of
+     * every row, where nothing is recorded and there is a kernel, writes the new state over it.
+     *
+     * @return the outputs and the state after them, which may be {@code state} itself
+     */
+    public static Output update(
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            NDArray beta,
+            NDArray logDecay,
+            double scale,
+            NDArray state,
+            Positions positions) {
+        return apply(q, k, v, beta, logDecay, scale, state, positions, true);
+    }
+
+    private static Output apply(
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            NDArray beta,
+            NDArray logDecay,
+            double scale,
+            NDArray state,
+            Positions positions,
+            boolean overwrite) {
         DeltaSizes sizes = DeltaSizes.check(q, k, v, beta, logDecay, state, positions);
+        Optional<CudaDevice> device = Kernels.on(v.getDevice());
+        if (overwrite
+                && sizes.time() == 1
+                && state != null
+                && !positions.startsFresh()
+                && !positions.isPadded()
+                && device.isPresent()
+                && !GradientMode.records(q, k, v, beta, logDecay, state)
+                && DeltaStepKernel.fits(state)) {
+            NDArray starts = positions.hasResets() ? positions.array() : null;
+            NDArray values =
+                    DeltaStepKernel.apply(
+                            device.get(), q, k, v, beta, logDecay, scale, state, starts);
+            return new Output(values, state);
+        }
         NDArray keys = wide(k);
         NDArray strengths = beta == null ? null : wide(beta);
         NDArray decays = logDecay == null ? null : wide(logDecay);
