@@ -193,9 +193,16 @@ class DecodingTest {
             wanted = wanted.add(x.mul(x));
             graph.replay();
             assertThat(sum.toFloatArray()).isEqualTo(wanted.toFloatArray());
-            graph.close();
-            assertThatThrownBy(graph::replay).isInstanceOf(IllegalStateException.class);
         }
+    }
+
+    @Test
+    void aClosedGraphIsNotReplayed() {
+        NDArray x = Tensors.normal(manager, 1, 5);
+        CudaGraph graph = CudaGraph.record(device, () -> x.addi(x), () -> x.addi(x));
+        graph.close();
+        graph.close();
+        assertThatThrownBy(graph::replay).isInstanceOf(IllegalStateException.class);
     }
 
     @Test

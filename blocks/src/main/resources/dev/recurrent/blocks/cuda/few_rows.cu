@@ -1,18 +1,18 @@
 // y = W x + b for few rows x: [rows, in] times W [out, in], at the speed at which W is read.
 //
 // bfloat16 weights: tensor cores, since at 16 rows the products would outlast the reading. A block
-// has TILES * 16 outputs, and its warps share the inputs: each takes every WARPS-th piece of 32.
-// A product's inner index may be permuted if both sides agree, so that a lane's 16 bytes of a
-// weight row, as they lie in memory, are its share of two products, and nothing goes through shared
-// memory but the warps' sums, which are added in the order of the warps.
+// has 16 outputs, and its warps share the inputs: each takes every WARPS-th piece of 32. A
+// product's inner index may be permuted if both sides agree, so that a lane's 16 bytes of a weight
+// row, as they lie in memory, are its share of two products, and nothing goes through shared memory
+// but the warps' sums, which are added in the order of the warps.
 //
 // float32 weights: a warp has OUTPUTS outputs, its lanes share the inputs, 16 bytes at a time.
 //
 // Constants: X_TYPE (of x and y), B_TYPE (float or bfloat16), ROWS (the most rows: 8 or 16 for
-// bfloat16, the exact number for float32), TILES, WIDE (1 for float32 weights).
+// bfloat16, the exact number for float32), WIDE (1 for float32 weights), WARPS (of a block), AHEAD
+// (loads of a weight row that a thread has under way), OUTPUTS (of a warp; float32 only).
 // in is a multiple of 8 (bfloat16) or 4 (float32).
 
-constexpr int WARPS = 8;
 constexpr int LANES = 32;
 
 __device__ __forceinline__ uint4 load16(const void* address) {
@@ -21,25 +21,24 @@ __device__ __forceinline__ uint4 load16(const void* address) {
 
 #if !WIDE
 
-constexpr int OF_TILE = 16;  // outputs
+constexpr int OUTPUTS = 16;  // of a block
 constexpr int PIECE = 32;  // inputs of two products
 constexpr int ROW_TILES = ROWS / 8;
-constexpr int AHEAD = TILES == 1 ? 4 : 2;  // pieces under way
 
 // Eight inputs as bfloat16.
-__device__ __forceinline__ uint4 inputs(const bfloat16* x) {
-    return load16(x);
-}
+struct Inputs {
+    static __device__ __forceinline__ uint4 read(const bfloat16* x) { return load16(x); }
 
-__device__ __forceinline__ uint4 inputs(const float* x) {
-    const float4 first = __ldg((const float4*)x);
-    const float4 second = __ldg((const float4*)x + 1);
-    return make_uint4(
-            pack_bf16(first.x, first.y),
-            pack_bf16(first.z, first.w),
-            pack_bf16(second.x, second.y),
-            pack_bf16(second.z, second.w));
-}
+    static __device__ __forceinline__ uint4 read(const float* x) {
+        const float4 first = __ldg((const float4*)x);
+        const float4 second = __ldg((const float4*)x + 1);
+        return make_uint4(
+                pack_bf16(first.x, first.y),
+                pack_bf16(first.z, first.w),
+                pack_bf16(second.x, second.y),
+                pack_bf16(second.z, second.w));
+    }
+};
 
 // Grid: enough blocks for all outputs. Block: LANES, WARPS.
 extern "C" __global__ void __launch_bounds__(LANES * WARPS) few_rows(
@@ -50,68 +49,59 @@ extern "C" __global__ void __launch_bounds__(LANES * WARPS) few_rows(
         int rows,
         int in,
         int out) {
-    __shared__ float sums[WARPS][TILES * OF_TILE][ROWS + 1];
+    __shared__ float sums[WARPS][OUTPUTS][ROWS + 1];
     const int lane = threadIdx.x;
     const int warp = threadIdx.y;
     const int group = lane / 4;
     const int share = lane % 4 * 8;  // of a piece
-    const int first = blockIdx.x * TILES * OF_TILE;
-    const bfloat16* own[2 * TILES];
-#pragma unroll
-    for (int i = 0; i < 2 * TILES; ++i) {
-        const int output = min(first + i * 8 + group, out - 1);
-        own[i] = weight + (long long)output * in + share;
-    }
-    float total[TILES][ROW_TILES][4] = {};
+    const int first = blockIdx.x * OUTPUTS;
+    const bfloat16* low = weight + (long long)min(first + group, out - 1) * in;
+    const bfloat16* high = weight + (long long)min(first + group + 8, out - 1) * in;
+    float total[ROW_TILES][4] = {};
     const uint4 zero = make_uint4(0, 0, 0, 0);
     for (int begin = warp * PIECE; begin < in; begin += AHEAD * WARPS * PIECE) {
-        uint4 w[AHEAD][2 * TILES];
+        // All loads are on their way before one is waited for.
+        uint4 w[AHEAD][2];
 #pragma unroll
         for (int a = 0; a < AHEAD; ++a) {
-            const int at = begin + a * WARPS * PIECE;
-#pragma unroll
-            for (int i = 0; i < 2 * TILES; ++i) {
-                w[a][i] = at + share < in ? load16(own[i] + at) : zero;
-            }
+            const int at = begin + a * WARPS * PIECE + share;
+            w[a][0] = at < in ? load16(low + at) : zero;
+            w[a][1] = at < in ? load16(high + at) : zero;
         }
+        uint4 v[AHEAD][ROW_TILES];
 #pragma unroll
         for (int a = 0; a < AHEAD; ++a) {
-            const int at = begin + a * WARPS * PIECE;
+            const int at = begin + a * WARPS * PIECE + share;
 #pragma unroll
             for (int r = 0; r < ROW_TILES; ++r) {
                 const int row = r * 8 + group;
-                const bool real = row < rows && at + share < in;
-                const uint4 v = real ? inputs(x + (long long)row * in + at + share) : zero;
-                const unsigned int b0[2] = {v.x, v.y};
-                const unsigned int b1[2] = {v.z, v.w};
+                v[a][r] = row < rows && at < in ? Inputs::read(x + (long long)row * in + at) : zero;
+            }
+        }
 #pragma unroll
-                for (int i = 0; i < TILES; ++i) {
-                    const uint4 low = w[a][2 * i];
-                    const uint4 high = w[a][2 * i + 1];
-                    const unsigned int a0[4] = {low.x, high.x, low.y, high.y};
-                    const unsigned int a1[4] = {low.z, high.z, low.w, high.w};
-                    mma_bf16(total[i][r], a0, b0);
-                    mma_bf16(total[i][r], a1, b1);
-                }
+        for (int a = 0; a < AHEAD; ++a) {
+            const unsigned int a0[4] = {w[a][0].x, w[a][1].x, w[a][0].y, w[a][1].y};
+            const unsigned int a1[4] = {w[a][0].z, w[a][1].z, w[a][0].w, w[a][1].w};
+#pragma unroll
+            for (int r = 0; r < ROW_TILES; ++r) {
+                const unsigned int b0[2] = {v[a][r].x, v[a][r].y};
+                const unsigned int b1[2] = {v[a][r].z, v[a][r].w};
+                mma_bf16(total[r], a0, b0);
+                mma_bf16(total[r], a1, b1);
             }
         }
     }
 #pragma unroll
-    for (int i = 0; i < TILES; ++i) {
+    for (int r = 0; r < ROW_TILES; ++r) {
 #pragma unroll
-        for (int r = 0; r < ROW_TILES; ++r) {
-#pragma unroll
-            for (int j = 0; j < 4; ++j) {
-                const int output = i * OF_TILE + group + j / 2 * 8;
-                sums[warp][output][r * 8 + lane % 4 * 2 + j % 2] = total[i][r][j];
-            }
+        for (int j = 0; j < 4; ++j) {
+            sums[warp][group + j / 2 * 8][r * 8 + lane % 4 * 2 + j % 2] = total[r][j];
         }
     }
     __syncthreads();
-    const int outputs = TILES * OF_TILE;
-    for (int i = warp * LANES + lane; i < outputs * rows; i += WARPS * LANES) {
-        const int output = i % outputs;
-        const int row = i / outputs;
+    for (int i = warp * LANES + lane; i < OUTPUTS * rows; i += WARPS * LANES) {
+        const int output = i % OUTPUTS;
+        const int row = i / OUTPUTS;
         float sum = 0;
 #pragma unroll
         for (int other = 0; other < WARPS; ++other) {
@@ -125,9 +115,6 @@ extern "C" __global__ void __launch_bounds__(LANES * WARPS) few_rows(
 }
 
 #else
-
-constexpr int OUTPUTS = 2;
-constexpr int AHEAD = 4;
 
 // Four inputs as float32.
 __device__ __forceinline__ float4 inputs(const float* x) {

@@ -39,7 +39,7 @@ struct Row {
     unsigned char* seen;  // a byte for each id; none without a penalty
     int size;
     double penalty;
-    float inverse;  // of the temperature
+    float negativeSlope;  // -log2(e) / temperature
     float greatest;
 
     __device__ __forceinline__ float logit(int id) const {
@@ -55,11 +55,14 @@ struct Row {
         return __float_as_uint(fabsf(greatest - logit(id)));
     }
 
+    // The weight's bits, shifted to where 2^42 stands for 1: conversions to 64 bits are slow.
     __device__ __forceinline__ mass_t mass(unsigned int distance) const {
-        const float weight = expf(-__uint_as_float(distance) * inverse);
-        const mass_t whole = (mass_t)1 << (PARTS * PART_BITS);
-        const mass_t mass = (mass_t)(weight * (float)whole);
-        return mass < whole ? mass : whole - 1;
+        const float weight = exp2f(__uint_as_float(distance) * negativeSlope);
+        const unsigned int bits = __float_as_uint(weight);
+        const int shift = (int)(bits >> 23) - 127 - 23 + PARTS * PART_BITS;
+        const mass_t mantissa = (bits & 0x7fffffu) | 0x800000u;
+        const mass_t mass = shift >= 0 ? mantissa << shift : shift > -24 ? mantissa >> -shift : 0;
+        return mass >> (PARTS * PART_BITS) ? ((mass_t)1 << (PARTS * PART_BITS)) - 1 : mass;
     }
 };
 
@@ -348,7 +351,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) sample(
     const bool none = top.logit == -__uint_as_float(INFINITE);
     long long answer = top.broken ? -1 : none ? -2 : top.id;
     if (answer >= 0 && own.temperature > 0) {
-        row.inverse = 1 / own.temperature;
+        row.negativeSlope = -1.44269504f / own.temperature;
         row.greatest = top.logit;
         const Nucleus candidates = nucleus(row, own, bins, board);
         mass_t state = states[blockIdx.x];

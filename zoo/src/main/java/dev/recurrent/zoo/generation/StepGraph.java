@@ -15,6 +15,7 @@ import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.ConvertedWeights;
 import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.Scalars;
+import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.List;
 import org.slf4j.Logger;
@@ -65,8 +66,11 @@ final class StepGraph implements AutoCloseable {
         this.weights = weights;
         manager = owner.newSubManager();
         manager.setName("step");
-        tokens = manager.create(new long[places.length], new Shape(places.length, 1));
-        positions = manager.create(places, new Shape(places.length, 1));
+        Shape shape = new Shape(places.length, 1);
+        try (TensorScope scope = new TensorScope()) {
+            tokens = scope.keep(manager.create(new long[places.length], shape));
+            positions = scope.keep(manager.create(places, shape));
+        }
         Torch.copyInto(tokens, ids);
         state = before;
         long last = model.capacity(before) - 1;
