@@ -18,7 +18,14 @@ public final class FewRowsKernel {
     private static final KernelSource SOURCE = KernelSource.of("few_rows.cu", "tensor_core.cuh");
 
     private static final int LANES = 32;
-    private static final int WARPS = 8;
+
+    /** Of a block that reads bfloat16: a few thousand inputs are all on their way at once. */
+    private static final int WARPS = 16;
+
+    private static final int WARPS_WIDE = 8;
+
+    /** Loads of a weight row that a thread has under way. */
+    private static final int AHEAD = 4;
 
     /** Beyond, tensor cores want tiles through shared memory, which the library has. */
     private static final int MOST_ROWS = 16;
@@ -29,7 +36,8 @@ public final class FewRowsKernel {
     /** Rows that one product of the tensor cores has. */
     private static final int TILE_ROWS = 8;
 
-    private static final int TILE_OUTPUTS = 16;
+    /** Of a block that reads bfloat16. */
+    private static final int OUTPUTS = 16;
 
     /** Of a warp that reads fp32 weights. */
     private static final int OUTPUTS_WIDE = 2;
@@ -42,30 +50,36 @@ public final class FewRowsKernel {
     private FewRowsKernel() {}
 
     /** What the source is specialised on. */
-    private record Variant(String x, String bias, int rows, int tiles, boolean wide) {
+    private record Variant(String x, String bias, int rows, boolean wide) {
 
         static Variant of(NDArray x, NDArray weight, NDArray bias, int rows) {
-            String biasType = bias == null ? "float" : Operand.type(bias);
-            if (Torch.typeOf(weight) == ScalarType.FLOAT32) {
-                return new Variant(Operand.type(x), biasType, rows, 1, true);
-            }
-            // With many rows, more outputs a block read x fewer times.
-            boolean many = rows > TILE_ROWS;
+            boolean wide = Torch.typeOf(weight) == ScalarType.FLOAT32;
+            int tiled = rows > TILE_ROWS ? MOST_ROWS : TILE_ROWS;
             return new Variant(
-                    Operand.type(x), biasType, many ? MOST_ROWS : TILE_ROWS, many ? 2 : 1, false);
+                    Operand.type(x),
+                    bias == null ? "float" : Operand.type(bias),
+                    wide ? rows : tiled,
+                    wide);
+        }
+
+        int warps() {
+            return wide ? WARPS_WIDE : WARPS;
         }
 
         int outputsOfBlock() {
-            return wide ? WARPS * OUTPUTS_WIDE : tiles * TILE_OUTPUTS;
+            return wide ? WARPS_WIDE * OUTPUTS_WIDE : OUTPUTS;
         }
 
         Constants constants() {
-            return Constants.none()
-                    .with("X_TYPE", x)
-                    .with("B_TYPE", bias)
-                    .with("ROWS", rows)
-                    .with("TILES", tiles)
-                    .with("WIDE", wide ? 1 : 0);
+            Constants constants =
+                    Constants.none()
+                            .with("X_TYPE", x)
+                            .with("B_TYPE", bias)
+                            .with("ROWS", rows)
+                            .with("WIDE", wide ? 1 : 0)
+                            .with("WARPS", warps())
+                            .with("AHEAD", AHEAD);
+            return wide ? constants.with("OUTPUTS", OUTPUTS_WIDE) : constants;
         }
     }
 
@@ -127,7 +141,7 @@ public final class FewRowsKernel {
                                     Math.toIntExact((out + perBlock - 1) / perBlock),
                                     1,
                                     LANES,
-                                    WARPS),
+                                    variant.warps()),
                             Torch.address(input),
                             Torch.address(w),
                             Operand.address(b),
