@@ -150,7 +150,9 @@ class DecodingTest {
             feed(session, 5);
             try (Session fork = session.fork(1, 0, 1)) {
                 feed(session, 3);
-                return feed(fork, 4).duplicate();
+                NDArray logits = feed(fork, 4).duplicate();
+                logits.attach(manager);
+                return logits;
             }
         }
     }

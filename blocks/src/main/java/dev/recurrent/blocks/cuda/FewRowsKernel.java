@@ -19,13 +19,18 @@ public final class FewRowsKernel {
 
     private static final int LANES = 32;
 
-    /** Of a block that reads bfloat16: a few thousand inputs are all on their way at once. */
-    private static final int WARPS = 16;
+    /** Of a block that shares a multiprocessor with others, in rows of tiles. */
+    private static final int[] WARPS = {16, 8};
+
+    /** Of a block that has a multiprocessor to itself. */
+    private static final int MOST_WARPS = 32;
 
     private static final int WARPS_WIDE = 8;
 
-    /** Loads of a weight row that a thread has under way. */
-    private static final int AHEAD = 4;
+    /** Loads of weights that a thread has under way: fewer in more warps. */
+    private static final int LOADS = 8;
+
+    private static final int FEWER_LOADS = 4;
 
     /** Beyond, tensor cores want tiles through shared memory, which the library has. */
     private static final int MOST_ROWS = 16;
@@ -39,8 +44,8 @@ public final class FewRowsKernel {
     /** Of a block that reads bfloat16. */
     private static final int OUTPUTS = 16;
 
-    /** Of a warp that reads fp32 weights. */
-    private static final int OUTPUTS_WIDE = 2;
+    /** Rows up to which a warp that reads fp32 weights has one output, which reads them best. */
+    private static final int ROWS_OF_ONE_OUTPUT = 2;
 
     /** What loads of weights take at a time. */
     private static final int ALIGNMENT = 16;
@@ -49,25 +54,37 @@ public final class FewRowsKernel {
 
     private FewRowsKernel() {}
 
-    /** What the source is specialised on. */
-    private record Variant(String x, String bias, int rows, boolean wide) {
+    /** What the source is specialised on; loads are those of each of a thread's weight rows. */
+    private record Variant(
+            String x, String bias, int rows, boolean wide, int warps, int loads, int outputs) {
 
-        static Variant of(NDArray x, NDArray weight, NDArray bias, int rows) {
-            boolean wide = Torch.typeOf(weight) == ScalarType.FLOAT32;
-            int tiled = rows > TILE_ROWS ? MOST_ROWS : TILE_ROWS;
+        static Variant of(CudaDevice device, NDArray x, NDArray weight, NDArray bias, int rows) {
+            String biasType = bias == null ? "float" : Operand.type(bias);
+            if (Torch.typeOf(weight) == ScalarType.FLOAT32) {
+                int outputs = rows <= ROWS_OF_ONE_OUTPUT ? 1 : 2;
+                return new Variant(
+                        Operand.type(x),
+                        biasType,
+                        rows,
+                        true,
+                        WARPS_WIDE,
+                        LOADS / outputs,
+                        outputs);
+            }
+            int tiles = rows > TILE_ROWS ? 2 : 1;
+            boolean alone = weight.getShape().get(0) <= (long) OUTPUTS * device.multiprocessors();
             return new Variant(
                     Operand.type(x),
-                    bias == null ? "float" : Operand.type(bias),
-                    wide ? rows : tiled,
-                    wide);
-        }
-
-        int warps() {
-            return wide ? WARPS_WIDE : WARPS;
+                    biasType,
+                    tiles * TILE_ROWS,
+                    false,
+                    alone ? MOST_WARPS : WARPS[tiles - 1],
+                    (alone ? FEWER_LOADS : LOADS) / 2,
+                    OUTPUTS);
         }
 
         int outputsOfBlock() {
-            return wide ? WARPS_WIDE * OUTPUTS_WIDE : OUTPUTS;
+            return wide ? warps * outputs : outputs;
         }
 
         Constants constants() {
@@ -77,9 +94,9 @@ public final class FewRowsKernel {
                             .with("B_TYPE", bias)
                             .with("ROWS", rows)
                             .with("WIDE", wide ? 1 : 0)
-                            .with("WARPS", warps())
-                            .with("AHEAD", AHEAD);
-            return wide ? constants.with("OUTPUTS", OUTPUTS_WIDE) : constants;
+                            .with("WARPS", warps)
+                            .with("AHEAD", loads);
+            return wide ? constants.with("OUTPUTS", outputs) : constants;
         }
     }
 
@@ -130,7 +147,7 @@ public final class FewRowsKernel {
             NDArray b = bias == null ? null : Operand.readable(manager, bias);
             Shape result = shape.slice(0, shape.dimension() - 1).add(out);
             NDArray y = Torch.empty(manager, result, Torch.typeOf(input), x.getDevice());
-            Variant variant = Variant.of(input, w, b, Math.toIntExact(rows));
+            Variant variant = Variant.of(device, input, w, b, Math.toIntExact(rows));
             long perBlock = variant.outputsOfBlock();
             device.kernel(
                             SOURCE,

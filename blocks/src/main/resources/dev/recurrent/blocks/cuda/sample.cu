@@ -254,68 +254,65 @@ __device__ Nucleus nucleus(
     }
     const mass_t wanted = (mass_t)ceil(settings.topP * (double)total);
     const mass_t target = wanted < 1 ? 1 : wanted > total ? total : wanted;
-    const Bound reached = bound<true>(row, target, limit, bins, board);
+    // All tokens farther than this together have less than what top-p leaves out.
+    const double least = (1 - settings.topP) * (double)total / row.size;
+    const float farthest = (log2f((float)least) - PARTS * PART_BITS) / row.negativeSlope + 1e-3f;
+    const unsigned int near = __float_as_uint(fmaxf(farthest, 0)) + 16;
+    const Bound reached = bound<true>(row, target, min(limit, near), bins, board);
     const mass_t each = row.mass(reached.distance);  // not 0, since it reaches the target
     const mass_t ties = (target - reached.before + each - 1) / each;
     return {reached.distance, (int)ties, reached.before + ties * each};
 }
 
-// The token at which the masses, in the order of ids, exceed `rest`. A warp has a stretch of ids.
-__device__ void draw(
-        const Row& row, const Nucleus& nucleus, mass_t rest, Board& board, int* drawn) {
+// The token at which the masses, in the order of ids, exceed `rest`. Each round cuts the ids that
+// are left into a stretch for each warp, and goes on with the one in which it happens.
+__device__ int draw(const Row& row, const Nucleus& nucleus, mass_t rest, Board& board) {
     const int lane = threadIdx.x % LANES;
     const int warp = threadIdx.x / LANES;
-    const int stretch = (row.size + THREADS - 1) / THREADS * LANES;
-    const int begin = warp * stretch;
-    const int end = min(row.size, begin + stretch);
     const mass_t each = row.mass(nucleus.distance);
-    mass_t nearer = 0;
-    int ties = 0;
-#pragma unroll 4
-    for (int id = begin + lane; id < end; id += LANES) {
-        const unsigned int distance = row.distance(id);
-        nearer += distance < nucleus.distance ? row.mass(distance) : 0;
-        ties += distance == nucleus.distance;
-    }
-    nearer = sumOfWarp(nearer);
-    ties = (int)sumOfWarp((mass_t)ties);
-    __syncthreads();
-    if (lane == 0) {
-        board.masses[warp] = nearer;
-        board.ties[warp] = ties;
-    }
-    __syncthreads();
     int left = nucleus.ties;
-    for (int other = 0; other < warp; ++other) {
-        const int taken = min(left, board.ties[other]);
-        const mass_t all = board.masses[other] + taken * each;
-        if (rest < all) {
-            return;  // an earlier warp's
+    int begin = 0;
+    int end = row.size;
+    while (end - begin > LANES) {
+        const int stretch = (end - begin + THREADS - 1) / THREADS * LANES;
+        const int own = begin + warp * stretch;
+        const int ownEnd = min(end, own + stretch);
+        mass_t nearer = 0;
+        int ties = 0;
+#pragma unroll 4
+        for (int id = own + lane; id < ownEnd; id += LANES) {
+            const unsigned int distance = row.distance(id);
+            nearer += distance < nucleus.distance ? row.mass(distance) : 0;
+            ties += distance == nucleus.distance;
         }
-        rest -= all;
-        left -= taken;
-    }
-    if (rest >= nearer + min(left, ties) * each) {
-        return;
-    }
-    for (int first = begin; first < end; first += LANES) {
-        const int id = first + lane;
-        const unsigned int distance = id < end ? row.distance(id) : ALL;
-        const bool tie = distance == nucleus.distance;
-        const unsigned int equals = __ballot_sync(ALL, tie);
-        const bool taken = tie && __popc(equals & ((1u << lane) - 1)) < left;
-        const bool inside = distance < nucleus.distance;
-        const mass_t upTo = sumUpToLane(inside ? row.mass(distance) : taken ? each : 0);
-        const unsigned int beyond = __ballot_sync(ALL, rest < upTo);
-        if (beyond != 0) {
-            if (lane == __ffs(beyond) - 1) {
-                *drawn = id;
+        nearer = sumOfWarp(nearer);
+        ties = (int)sumOfWarp((mass_t)ties);
+        __syncthreads();
+        if (lane == 0) {
+            board.masses[warp] = nearer;
+            board.ties[warp] = ties;
+        }
+        __syncthreads();
+        for (int other = 0; other < WARPS; ++other) {
+            const int taken = min(left, board.ties[other]);
+            const mass_t all = board.masses[other] + taken * each;
+            if (rest < all) {
+                begin += other * stretch;
+                end = min(end, begin + stretch);
+                break;
             }
-            return;
+            rest -= all;
+            left -= taken;
         }
-        rest -= __shfl_sync(ALL, upTo, LANES - 1);
-        left -= min(left, __popc(equals));
     }
+    const int id = begin + lane;
+    const unsigned int distance = id < end ? row.distance(id) : ALL;
+    const bool tie = distance == nucleus.distance;
+    const unsigned int equals = __ballot_sync(ALL, tie);
+    const bool taken = tie && __popc(equals & ((1u << lane) - 1)) < left;
+    const bool inside = distance < nucleus.distance;
+    const mass_t upTo = sumUpToLane(inside ? row.mass(distance) : taken ? each : 0);
+    return begin + __ffs(__ballot_sync(ALL, rest < upTo)) - 1;
 }
 
 // SplittableRandom.nextLong with the increment that a seed gives.
@@ -340,7 +337,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) sample(
         int size) {
     __shared__ unsigned int bins[PARTS][BINS];
     __shared__ Board board;
-    __shared__ int drawn;
     const Settings own = settings[blockIdx.x];
     Row row;
     row.logits = logits + (long long)blockIdx.x * size;
@@ -359,12 +355,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) sample(
         __syncthreads();
         if (threadIdx.x == 0) {
             states[blockIdx.x] = state;
-            drawn = top.id;
         }
-        __syncthreads();
-        draw(row, candidates, __umul64hi(random, candidates.total), board, &drawn);
-        __syncthreads();
-        answer = drawn;
+        answer = draw(row, candidates, __umul64hi(random, candidates.total), board);
     }
     if (threadIdx.x == 0) {
         told[blockIdx.x] = answer;
