@@ -36,25 +36,59 @@ public final class DeltaStepKernel {
 
     private DeltaStepKernel() {}
 
+    /**
+     * Where β and g come from: values or a projection's logits, null for none.
+     *
+     * @param beta [B, 1, HV]
+     * @param decay [B, 1, HV]
+     * @param logits whether both are logits, with β = strength·σ(beta) and g = −exp(rate) ·
+     *     softplus(decay + bias)
+     * @param strength see there
+     * @param rate float32 [HV]; null where decay is no logits
+     * @param bias float32 [HV], likewise
+     */
+    public record Gates(
+            NDArray beta,
+            NDArray decay,
+            boolean logits,
+            double strength,
+            NDArray rate,
+            NDArray bias) {
+
+        /** Gates that are values. */
+        public static Gates of(NDArray beta, NDArray logDecay) {
+            return new Gates(beta, logDecay, false, 1, null, null);
+        }
+
+        private int kind(NDArray gate) {
+            int given = logits ? 2 : 1;
+            return gate == null ? 0 : given;
+        }
+    }
+
     /** What the source is specialised on. */
     private record Variant(
             String x,
             String v,
+            String gates,
             int keyDim,
             int items,
-            boolean beta,
-            boolean decay,
+            int beta,
+            int decay,
+            boolean normalize,
             boolean resets) {
 
         Constants constants() {
             return Constants.none()
                     .with("X_TYPE", x)
                     .with("V_TYPE", v)
+                    .with("G_TYPE", gates)
                     .with("K", keyDim)
                     .with("ITEMS", items)
                     .with("STEPS", (keyDim + ROWS - 1) / ROWS)
-                    .with("BETA", beta ? 1 : 0)
-                    .with("DECAY", decay ? 1 : 0)
+                    .with("BETA", beta)
+                    .with("DECAY", decay)
+                    .with("NORMALIZE", normalize ? 1 : 0)
                     .with("RESETS", resets ? 1 : 0);
         }
     }
@@ -78,8 +112,8 @@ public final class DeltaStepKernel {
      * @param q [B, 1, H, K], of k's type; bfloat16 and float32 are read as they are
      * @param k [B, 1, H, K]
      * @param v [B, 1, HV, V]
-     * @param beta β [B, 1, HV]; null for no correction
-     * @param logDecay g [B, 1, HV]; null for zero
+     * @param gates β and g
+     * @param normalize whether q and k are divided by their norms first
      * @param scale what outputs are multiplied by
      * @param state S, float32 [B, HV, K, V], which is overwritten by the new state
      * @param positions int64 [B, 1], where 0 begins with a state of zero; null if there is none
@@ -92,19 +126,19 @@ public final class DeltaStepKernel {
             NDArray q,
             NDArray k,
             NDArray v,
-            NDArray beta,
-            NDArray logDecay,
+            Gates gates,
+            boolean normalize,
             double scale,
             NDArray state,
             NDArray positions) {
-        Operand.requireSameDevice(state, q, k, v, beta, logDecay, positions);
+        Operand.requireSameDevice(state, q, k, v, gates.beta(), gates.decay(), positions);
         try (TensorScope scope = new TensorScope()) {
             NDManager manager = v.getManager();
             NDArray queries = heads(manager, q);
             NDArray keys = heads(manager, Torch.cast(manager, k, Torch.typeOf(queries)));
             NDArray values = heads(manager, v);
-            NDArray strengths = Operand.wide(manager, beta);
-            NDArray decays = Operand.wide(manager, logDecay);
+            NDArray beta = gates.beta() == null ? null : Operand.readable(manager, gates.beta());
+            NDArray decay = gate(manager, gates.decay(), beta);
             NDArray places = Operand.dense(manager, positions);
             Shape shape = v.getShape();
             NDArray o = Torch.empty(manager, shape, Torch.typeOf(values), v.getDevice());
@@ -113,10 +147,14 @@ public final class DeltaStepKernel {
                     new Variant(
                             Operand.type(queries),
                             Operand.type(values),
+                            beta == null && decay == null
+                                    ? "float"
+                                    : Operand.type(beta == null ? decay : beta),
                             Math.toIntExact(k.getShape().get(3)),
                             columns % ITEMS == 0 ? ITEMS : 1,
-                            beta != null,
-                            logDecay != null,
+                            gates.kind(beta),
+                            gates.kind(decay),
+                            normalize,
                             positions != null);
             int width = GROUPS * variant.items();
             device.kernel(
@@ -132,8 +170,10 @@ public final class DeltaStepKernel {
                             Torch.address(queries),
                             Torch.address(keys),
                             Torch.address(values),
-                            Operand.address(strengths),
-                            Operand.address(decays),
+                            Operand.address(beta),
+                            Operand.address(decay),
+                            Operand.address(Operand.wide(manager, gates.rate())),
+                            Operand.address(Operand.wide(manager, gates.bias())),
                             Operand.address(places),
                             Torch.address(state),
                             Torch.address(o),
@@ -143,9 +183,20 @@ public final class DeltaStepKernel {
                             k.getShape().get(2),
                             shape.get(2),
                             columns,
-                            Float.floatToRawIntBits((float) scale));
+                            Float.floatToRawIntBits((float) scale),
+                            Float.floatToRawIntBits((float) gates.strength()));
             return scope.pass(Torch.cast(manager, o, Torch.typeOf(v)));
         }
+    }
+
+    /** The decay, of beta's type. */
+    private static NDArray gate(NDManager manager, NDArray decay, NDArray beta) {
+        if (decay == null) {
+            return null;
+        }
+        return beta == null
+                ? Operand.readable(manager, decay)
+                : Operand.dense(manager, Torch.cast(manager, decay, Torch.typeOf(beta)));
     }
 
     /** A tensor [B, 1, H, n] as bfloat16 or float32, whose heads lie one behind the other. */

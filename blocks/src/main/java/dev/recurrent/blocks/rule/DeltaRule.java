@@ -2,14 +2,10 @@ package dev.recurrent.blocks.rule;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
-import dev.recurrent.blocks.cuda.CudaDevice;
-import dev.recurrent.blocks.cuda.DeltaStepKernel;
-import dev.recurrent.blocks.cuda.Kernels;
-import dev.recurrent.blocks.torch.GradientMode;
+import dev.recurrent.blocks.cuda.DeltaStepKernel.Gates;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.Torch;
-import java.util.Optional;
 
 /**
  * The gated delta rule and its special cases: a matrix S [K, V] per head that forgets, corrects
@@ -98,20 +94,9 @@ public final class DeltaRule {
             Positions positions,
             boolean overwrite) {
         DeltaSizes sizes = DeltaSizes.check(q, k, v, beta, logDecay, state, positions);
-        Optional<CudaDevice> device = Kernels.on(v.getDevice());
-        if (overwrite
-                && sizes.time() == 1
-                && state != null
-                && !positions.startsFresh()
-                && !positions.isPadded()
-                && device.isPresent()
-                && !GradientMode.records(q, k, v, beta, logDecay, state)
-                && DeltaStepKernel.fits(state)) {
-            NDArray starts = positions.hasResets() ? positions.array() : null;
-            NDArray values =
-                    DeltaStepKernel.apply(
-                            device.get(), q, k, v, beta, logDecay, scale, state, starts);
-            return new Output(values, state);
+        if (overwrite && DeltaStep.fits(state, positions, q, k, v, beta, logDecay)) {
+            return DeltaStep.apply(
+                    q, k, v, Gates.of(beta, logDecay), false, scale, state, positions);
         }
         NDArray keys = wide(k);
         NDArray strengths = beta == null ? null : wide(beta);
