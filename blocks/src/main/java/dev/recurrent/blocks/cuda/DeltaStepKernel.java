@@ -85,6 +85,8 @@ public final class DeltaStepKernel {
                     .with("G_TYPE", gates)
                     .with("K", keyDim)
                     .with("ITEMS", items)
+                    .with("GROUPS", GROUPS)
+                    .with("WARPS", WARPS)
                     .with("STEPS", (keyDim + ROWS - 1) / ROWS)
                     .with("BETA", beta)
                     .with("DECAY", decay)

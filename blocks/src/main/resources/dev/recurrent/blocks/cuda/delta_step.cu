@@ -9,11 +9,10 @@
 // follows from one sum over the rows, since the new S'q = exp(g) S'q + (q.k) u.
 //
 // Constants: X_TYPE (of q and k), V_TYPE (of v and o), G_TYPE (of beta and g, or their logits), K,
-// ITEMS (columns a thread, 4, or 1 where V is no multiple of 4), STEPS (>= K / 32), BETA, DECAY (0
-// for none, 1 for values, 2 for logits), NORMALIZE, RESETS (1 if there are positions).
+// ITEMS (columns a thread, 4, or 1 where V is no multiple of 4), GROUPS (of columns: 4 or 8 lanes of
+// a warp), WARPS (of a block), STEPS (K / STRIDE or more), BETA, DECAY (0 for none, 1 for values, 2
+// for logits), NORMALIZE, RESETS (1 if there are positions).
 
-constexpr int GROUPS = 8;  // of columns, across a quarter of a warp
-constexpr int WARPS = 8;
 constexpr int LANES = 32;
 constexpr int STRIDE = WARPS * LANES / GROUPS;  // rows of S that the block reads at once
 constexpr int WIDTH = GROUPS * ITEMS;
@@ -30,8 +29,11 @@ __device__ __forceinline__ float softplus(float x) {
 }
 
 __device__ __forceinline__ float sumOverRows(float value) {
-    value += __shfl_xor_sync(0xffffffffu, value, GROUPS);
-    return value + __shfl_xor_sync(0xffffffffu, value, 2 * GROUPS);
+#pragma unroll
+    for (int away = GROUPS; away < LANES; away *= 2) {
+        value += __shfl_xor_sync(0xffffffffu, value, away);
+    }
+    return value;
 }
 
 // q and k [B, H, K] and v [B, HV, V] with a stride from row to row of the batch, beta and decay
