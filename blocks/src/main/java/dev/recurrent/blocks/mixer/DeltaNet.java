@@ -8,6 +8,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import dev.recurrent.blocks.autograd.Tape;
+import dev.recurrent.blocks.cuda.DeltaStepKernel.Gates;
 import dev.recurrent.blocks.mixer.DeltaNetConfig.QueryKeyNorm;
 import dev.recurrent.blocks.nn.Activation;
 import dev.recurrent.blocks.nn.Initialization;
@@ -15,6 +16,7 @@ import dev.recurrent.blocks.nn.NormConfig;
 import dev.recurrent.blocks.nn.Projection;
 import dev.recurrent.blocks.nn.RmsNorm;
 import dev.recurrent.blocks.rule.DeltaRule;
+import dev.recurrent.blocks.rule.DeltaStep;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.rule.QueryKeyValue;
 import dev.recurrent.blocks.rule.ShortConvolution;
@@ -117,6 +119,28 @@ public class DeltaNet extends SequenceMixer {
             boolean training) {
         RecurrentState before = (RecurrentState) state;
         NDArray qkv = inputs.forward(store, x, training); // [B, T, 2·H·K + HV·V]
+        Read read =
+                isFused(before, positions, qkv)
+                        ? step(store, x, qkv, before, positions)
+                        : read(store, x, qkv, before, positions, training);
+        NDArray y = output.forward(store, finish(store, x, read.values(), training), training);
+        return new Output(y, read.state());
+    }
+
+    /**
+     * What the rule returns, with the mixer's state.
+     *
+     * @param values [B, T, HV, V]
+     */
+    private record Read(NDArray values, RecurrentState state) {}
+
+    private Read read(
+            ParameterStore store,
+            NDArray x,
+            NDArray qkv,
+            RecurrentState before,
+            Positions positions,
+            boolean training) {
         NDArray convolution = before == null ? null : before.convolution();
         QueryKeyValue.Output heads =
                 isUsual()
@@ -133,7 +157,7 @@ public class DeltaNet extends SequenceMixer {
                                         config.valueDim()))
                         : compose(store, x, qkv, convolution, positions, training);
         DeltaRule.Output read =
-                DeltaRule.apply(
+                DeltaRule.update(
                         heads.queries(),
                         heads.keys(),
                         heads.values(),
@@ -142,8 +166,7 @@ public class DeltaNet extends SequenceMixer {
                         1 / Math.sqrt(config.keyDim()),
                         before == null ? null : before.memory(),
                         positions);
-        NDArray y = output.forward(store, finish(store, x, read.values(), training), training);
-        return new Output(y, new RecurrentState(heads.state(), read.state()));
+        return new Read(read.values(), new RecurrentState(heads.state(), read.state()));
     }
 
     /** Whether queries, keys and values come about as in the published models. */
@@ -151,6 +174,49 @@ public class DeltaNet extends SequenceMixer {
         return taps != null
                 && config.queryKeyActivation() == Activation.SILU
                 && config.queryKeyNorm() == QueryKeyNorm.L2;
+    }
+
+    /** Whether one token's norms and gates are computed with the rule. */
+    private boolean isFused(RecurrentState before, Positions positions, NDArray qkv) {
+        return isUsual()
+                && strength != null
+                && before != null
+                && DeltaStep.fits(before.memory(), positions, qkv);
+    }
+
+    private Read step(
+            ParameterStore store,
+            NDArray x,
+            NDArray qkv,
+            RecurrentState before,
+            Positions positions) {
+        ShortConvolution.Output convolved =
+                ShortConvolution.apply(
+                        qkv,
+                        value(store, taps, x, false),
+                        tapsBias == null ? null : value(store, tapsBias, x, false),
+                        before.convolution(),
+                        positions,
+                        true);
+        NDArray all = convolved.values(); // [B, 1, 2·H·K + HV·V]
+        Shape rows = all.getShape().slice(0, 2);
+        NDArray qk =
+                Aten.narrow(all, 2, 0, queriesAndKeys())
+                        .reshape(rows.add(2 * config.heads()).add(config.keyDim()));
+        NDArray v =
+                Aten.narrow(all, 2, queriesAndKeys(), values())
+                        .reshape(rows.add(config.valueHeads()).add(config.valueDim()));
+        DeltaRule.Output read =
+                DeltaStep.apply(
+                        Aten.narrow(qk, 2, 0, config.heads()),
+                        Aten.narrow(qk, 2, config.heads(), config.heads()),
+                        v,
+                        gates(store, x, strength.forward(store, x, false)),
+                        true,
+                        1 / Math.sqrt(config.keyDim()),
+                        before.memory(),
+                        positions);
+        return new Read(read.values(), new RecurrentState(convolved.state(), read.state()));
     }
 
     /** Queries, keys and values by any of the configuration's activations and norms. */
@@ -186,6 +252,23 @@ public class DeltaNet extends SequenceMixer {
                 convolved.state());
     }
 
+    /**
+     * Returns what β and g are made of, for a pass without gradients.
+     *
+     * @param store the parameters' store
+     * @param x [B, 1, D]
+     * @param strengths β's logits [B, 1, HV]
+     * @return the gates
+     */
+    Gates gates(ParameterStore store, NDArray x, NDArray strengths) {
+        return new Gates(strengths, null, true, greatestStrength(), null, null);
+    }
+
+    /** Returns what β does not exceed. */
+    final double greatestStrength() {
+        return config.negativeEigenvalues() ? 2 : 1;
+    }
+
     /** Normalises queries and keys [B, T, 2·H, K] per head, in float32. */
     private NDArray normalize(NDArray qk) {
         NDArray wide = Torch.cast(qk, ScalarType.FLOAT32);
@@ -207,7 +290,7 @@ public class DeltaNet extends SequenceMixer {
             NDArray logits = strength.forward(store, x, training);
             beta = Aten.sigmoid(Torch.cast(logits, ScalarType.FLOAT32));
         }
-        return config.negativeEigenvalues() ? beta.mul(Scalars.of(2)) : beta;
+        return config.negativeEigenvalues() ? beta.mul(Scalars.of(greatestStrength())) : beta;
     }
 
     /**

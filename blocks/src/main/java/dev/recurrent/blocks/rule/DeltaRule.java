@@ -5,6 +5,7 @@ import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.DeltaRuleOperation;
+import dev.recurrent.blocks.cuda.DeltaStepKernel.Gates;
 import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Scalars;
@@ -67,7 +68,42 @@ public final class DeltaRule {
             double scale,
             NDArray state,
             Positions positions) {
+        return apply(q, k, v, beta, logDecay, scale, state, positions, false);
+    }
+
+    /**
+     * Applies the rule as {@link #apply} does to a state that is no longer needed: one token of
+     * every row, where nothing is recorded and there is a kernel, writes the new state over it.
+     *
+     * @return the outputs and the state after them, which may be {@code state} itself
+     */
+    public static Output update(
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            NDArray beta,
+            NDArray logDecay,
+            double scale,
+            NDArray state,
+            Positions positions) {
+        return apply(q, k, v, beta, logDecay, scale, state, positions, true);
+    }
+
+    private static Output apply(
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            NDArray beta,
+            NDArray logDecay,
+            double scale,
+            NDArray state,
+            Positions positions,
+            boolean overwrite) {
         DeltaSizes sizes = DeltaSizes.check(q, k, v, beta, logDecay, state, positions);
+        if (overwrite && DeltaStep.fits(state, positions, q, k, v, beta, logDecay)) {
+            return DeltaStep.apply(
+                    q, k, v, Gates.of(beta, logDecay), false, scale, state, positions);
+        }
         Optional<CudaDevice> device = Kernels.taking(v, q, k, beta, logDecay, state);
         if (device.isPresent()
                 && sizes.time() > 1

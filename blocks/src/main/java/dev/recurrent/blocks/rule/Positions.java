@@ -132,6 +132,23 @@ public final class Positions {
      * @throws IllegalArgumentException if the tensor is not int64 [B, 1]
      */
     public static Positions step(NDArray positions, long last) {
+        return onDevice(positions, PositionLayout.ofStep(last));
+    }
+
+    /**
+     * As {@link #step}, where each token continues a document, which asks for less.
+     *
+     * @param positions int64 [B, 1], none of them 0 or padding
+     * @param last the greatest position it will ever hold
+     * @return the positions
+     * @throws IllegalArgumentException if the tensor is not int64 [B, 1]
+     */
+    public static Positions continued(NDArray positions, long last) {
+        long batch = positions.getShape().get(0);
+        return onDevice(positions, PositionLayout.ofContinued(batch, last));
+    }
+
+    private static Positions onDevice(NDArray positions, PositionLayout layout) {
         Shape shape = positions.getShape();
         if (positions.getDataType() != DataType.INT64
                 || shape.dimension() != 2
@@ -141,14 +158,7 @@ public final class Positions {
                             + positions.getDataType()
                             + shape);
         }
-        Positions step =
-                new Positions(
-                        positions.getManager(),
-                        shape.get(0),
-                        1,
-                        -1,
-                        null,
-                        PositionLayout.ofStep(last));
+        Positions step = new Positions(positions.getManager(), shape.get(0), 1, -1, null, layout);
         step.derived.put("positions", positions);
         return step;
     }

@@ -300,6 +300,30 @@ public final class Torch {
     }
 
     /**
+     * Lets PyTorch work on another stream, on this thread. Memory that it allocates meanwhile is
+     * never given to work on other streams.
+     *
+     * @param device a CUDA device
+     * @param stream CUDA's handle
+     * @param work what to run
+     * @throws TorchException if libtorch refuses the call
+     */
+    public static void onStream(Device device, long stream, Runnable work) {
+        long[] guard = new long[1];
+        check(
+                LibTorchCuda.aoti_torch_create_cuda_stream_guard(
+                        stream, device.getDeviceId(), guard),
+                "aoti_torch_create_cuda_stream_guard");
+        try {
+            work.run();
+        } finally {
+            check(
+                    LibTorchCuda.aoti_torch_delete_cuda_stream_guard(guard[0]),
+                    "aoti_torch_delete_cuda_stream_guard");
+        }
+    }
+
+    /**
      * Returns where a library of PyTorch's lies, or would if this PyTorch had it.
      *
      * @param name such as {@code torch_cuda}
