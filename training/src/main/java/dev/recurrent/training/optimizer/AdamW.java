@@ -109,9 +109,7 @@ public final class AdamW extends Optimizer {
 
     /** Returns the kernels that update a parameter; empty if the portable form is to do it. */
     static Optional<CudaDevice> kernels(NDArray weight, NDArray gradient) {
-        return AdamWKernel.fits(weight, gradient)
-                ? Kernels.on(weight.getDevice())
-                : Optional.empty();
+        return Kernels.on(weight.getDevice()).filter(any -> AdamWKernel.fits(weight, gradient));
     }
 
     /** All of an update in one kernel; the gradient is multiplied by {@code scale} first. */
