@@ -302,19 +302,11 @@ class DeltaRuleGradientKernelTest {
             views[i] = Aten.narrow(wide, 3, (long) i * size, size);
         }
         Case viewed =
-                new Case(
-                        given.sizes,
-                        views,
-                        given.scale,
-                        positions,
-                        given.values,
-                        given.lastState);
+                new Case(given.sizes, views, given.scale, positions, given.values, given.lastState);
         NDArray[] expected = given.run(device).toArray();
         NDArray[] actual = viewed.run(device).toArray();
         for (int i = 0; i < actual.length; i++) {
-            assertThat(actual[i].toFloatArray())
-                    .as(NAMES[i])
-                    .isEqualTo(expected[i].toFloatArray());
+            assertThat(actual[i].toFloatArray()).as(NAMES[i]).isEqualTo(expected[i].toFloatArray());
         }
     }
 
