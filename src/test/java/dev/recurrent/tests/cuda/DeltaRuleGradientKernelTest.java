@@ -289,6 +289,27 @@ class DeltaRuleGradientKernelTest {
         }
     }
 
+    /** Parts of a wider tensor, of rows that are aligned and that are not. */
+    @ParameterizedTest
+    @ValueSource(ints = {16, 17})
+    void viewsAreReadWhereTheyLie(int size) {
+        Positions positions = Positions.range(manager, 2, 70, 3);
+        NDArray decays = mildDecays(positions, 2);
+        Case given = random(ScalarType.FLOAT32, true, decays, positions, 2, 2, size, size);
+        NDArray[] views = given.inputs.clone();
+        NDArray wide = views[0].concat(views[1], 3).concat(views[2], 3);
+        for (int i = 0; i < 3; i++) {
+            views[i] = Aten.narrow(wide, 3, (long) i * size, size);
+        }
+        Case viewed =
+                new Case(given.sizes, views, given.scale, positions, given.values, given.lastState);
+        NDArray[] expected = given.run(device).toArray();
+        NDArray[] actual = viewed.run(device).toArray();
+        for (int i = 0; i < actual.length; i++) {
+            assertThat(actual[i].toFloatArray()).as(NAMES[i]).isEqualTo(expected[i].toFloatArray());
+        }
+    }
+
     @Test
     void absentGradientsAreZero() {
         Positions positions = Positions.range(manager, 1, 70, 3);

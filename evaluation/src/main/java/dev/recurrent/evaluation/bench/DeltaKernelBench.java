@@ -70,6 +70,13 @@ record DeltaKernelBench(int batch, int length, int heads, int keyDim, int valueD
                             scope -> Kernels.without(() -> rule.run(scope)));
             Measurement kernels = bench.time(work, "kernels", tokens, rule);
             bench.compare(work + ": blocks / kernels", blocks, kernels);
+            NDArray gradient =
+                    narrow(inputs, Randoms.normal(inputs, batch, length, heads, valueDim));
+            bench.time(
+                    name + describe() + " bfloat16 forward + backward",
+                    "kernels",
+                    tokens,
+                    new DeltaTraining(q, k, v, beta, decay, scale, gradient));
         }
     }
 
