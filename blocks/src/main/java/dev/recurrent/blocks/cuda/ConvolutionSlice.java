@@ -30,9 +30,11 @@ record ConvolutionSlice(
     /** What the registers of a thread hold. */
     private static final int MOST_OWN = 16;
 
+    private static final int HEAVY_OWN = 8;
+
     /** Channels that make up one result. */
     static ConvolutionSlice plain(long first, long span, long stride, NDArray... arrays) {
-        int vector = neighbours(first, span, stride, MOST_NEIGHBOURS, arrays);
+        int vector = neighbours(span, MOST_NEIGHBOURS, new long[] {first, stride}, arrays);
         return new ConvolutionSlice(first, span, span, (long) vector * LANES, false, vector, 1);
     }
 
@@ -45,7 +47,7 @@ record ConvolutionSlice(
         while (most > 1 && (long) most * LANES > size) {
             most /= 2;
         }
-        int vector = neighbours(0, size, stride, most, arrays);
+        int vector = neighbours(size, most, new long[] {heads.channels(), stride}, arrays);
         int items = Math.toIntExact((size + (long) vector * LANES - 1) / ((long) vector * LANES));
         return new ConvolutionSlice(0, 2 * width, width, size, true, vector, items);
     }
@@ -60,12 +62,25 @@ record ConvolutionSlice(
         return size <= (long) MOST_OWN * LANES;
     }
 
-    private static int neighbours(long first, long size, long stride, int most, NDArray... arrays) {
+    /** Neighbours that can be taken at once where rows begin at multiples of some steps. */
+    private static int neighbours(long size, int most, long[] steps, NDArray... arrays) {
         int count = Operand.neighbours(most, size, arrays);
-        while (first % count != 0 || stride % count != 0) {
-            count /= 2;
+        for (long step : steps) {
+            while (step % count != 0) {
+                count /= 2;
+            }
         }
         return count;
+    }
+
+    /** Whether a thread's channels take most of its registers on the way back. */
+    boolean heavy() {
+        return vector * items >= HEAVY_OWN;
+    }
+
+    /** Blocks that a multiprocessor takes on the way back, as registers allow. */
+    int blocksOfMultiprocessor() {
+        return heavy() ? 2 : 3;
     }
 
     /** Groups of channels, a warp each. */

@@ -20,23 +20,6 @@ final class ShortConvolutionLaunch {
     private static final int LANES = 32;
     private static final int WARPS = 4;
 
-    /** Tokens that a warp walks forward, at most: short runs end together. */
-    private static final int LONGEST_RUN = 32;
-
-    private static final int SHORTEST_RUN = 8;
-
-    /** Tokens that a warp walks on the way back, at most. */
-    private static final int LONGEST_RUN_BACK = 256;
-
-    /** What a run costs on the way back beside its tokens, in tokens: sums, and those behind it. */
-    private static final int COST_OF_RUN = 12;
-
-    /** Blocks of a multiprocessor, as registers allow. */
-    private static final int BLOCKS_OF_MULTIPROCESSOR = 3;
-
-    /** Warps that fill a multiprocessor. */
-    private static final int FULL_WARPS = 16;
-
     private final CudaDevice device;
     private final boolean silu;
     private final NDManager manager;
@@ -156,7 +139,8 @@ final class ShortConvolutionLaunch {
      * @param newState takes the last inputs
      */
     void forward(List<ConvolutionSlice> slices, NDArray[] results, NDArray newState) {
-        int run = run(slices);
+        ConvolutionRuns runs = runs(slices);
+        int run = runs.forward();
         int result = 0;
         for (ConvolutionSlice slice : slices) {
             int parts = Math.toIntExact(slice.span() / slice.partWidth());
@@ -164,6 +148,7 @@ final class ShortConvolutionLaunch {
                     false,
                     slice,
                     run,
+                    runs.blocks(run),
                     Torch.address(results[result]),
                     Torch.address(results[result + parts - 1]),
                     Torch.address(newState));
@@ -187,12 +172,13 @@ final class ShortConvolutionLaunch {
             NDArray dnewState,
             NDArray dx,
             NDArray dstate) {
-        int run = runBack(slices);
+        ConvolutionRuns runs = runs(slices);
+        int run = runs.backward();
         long columns = channels * (taps + 1);
         NDArray sums =
                 Torch.empty(
                         manager,
-                        new Shape(blocks(run), columns),
+                        new Shape(runs.blocks(run), columns),
                         ScalarType.FLOAT32,
                         x.getDevice());
         int result = 0;
@@ -202,6 +188,7 @@ final class ShortConvolutionLaunch {
                     true,
                     slice,
                     run,
+                    runs.blocks(run),
                     Torch.address(dresults[result]),
                     Torch.address(dresults[result + parts - 1]),
                     Operand.address(dnewState),
@@ -210,10 +197,11 @@ final class ShortConvolutionLaunch {
                     Torch.address(sums));
             result += parts;
         }
-        return ColumnSum.of(device, sums, blocks(run), columns);
+        return ColumnSum.of(device, sums, runs.blocks(run), columns);
     }
 
-    private void launch(boolean back, ConvolutionSlice slice, int run, long... results) {
+    private void launch(
+            boolean back, ConvolutionSlice slice, int run, long blocks, long... results) {
         long[] arguments = new long[14 + results.length];
         arguments[0] = Torch.address(x);
         arguments[1] = Torch.address(weight);
@@ -233,7 +221,7 @@ final class ShortConvolutionLaunch {
         arguments[at + 7] = run;
         Variant variant = variant(slice, back);
         Constants constants = CONSTANTS.computeIfAbsent(variant, Variant::constants);
-        int grid = Math.toIntExact(slice.groups() * blocks(run));
+        int grid = Math.toIntExact(slice.groups() * blocks);
         device.kernel(SOURCE, constants, back ? "convolve_back" : "convolve")
                 .launch(new Kernel.Size(grid, 1, LANES, warps()), arguments);
     }
@@ -257,6 +245,9 @@ final class ShortConvolutionLaunch {
         if (tokens == 1) {
             return 1;
         }
+        if (back && slice.heavy() && positions != null) {
+            return 2;
+        }
         boolean light = !back && !slice.normalized() && Torch.typeOf(x) == ScalarType.BFLOAT16;
         return light ? 8 : 4;
     }
@@ -265,38 +256,7 @@ final class ShortConvolutionLaunch {
         return tokens == 1 ? 1 : WARPS;
     }
 
-    private int run(List<ConvolutionSlice> slices) {
-        long wanted = (long) FULL_WARPS * device.multiprocessors();
-        int run = LONGEST_RUN;
-        while (run > SHORTEST_RUN && groups(slices) * rows * ((tokens + run - 1) / run) < wanted) {
-            run /= 2;
-        }
-        return run;
-    }
-
-    /** The same for all slices, so that their sums fit together. */
-    private int runBack(List<ConvolutionSlice> slices) {
-        long slots = (long) BLOCKS_OF_MULTIPROCESSOR * device.multiprocessors();
-        int best = SHORTEST_RUN;
-        long least = Long.MAX_VALUE;
-        for (int run = SHORTEST_RUN; run <= LONGEST_RUN_BACK; run += SHORTEST_RUN) {
-            long waves = (groups(slices) * blocks(run) + slots - 1) / slots;
-            long cost = waves * (run + COST_OF_RUN);
-            if (cost < least) {
-                best = run;
-                least = cost;
-            }
-        }
-        return best;
-    }
-
-    private static long groups(List<ConvolutionSlice> slices) {
-        return slices.stream().mapToLong(ConvolutionSlice::groups).sum();
-    }
-
-    /** Blocks of runs over all rows. */
-    private long blocks(int run) {
-        long size = (long) warps() * run;
-        return rows * ((tokens + size - 1) / size);
+    private ConvolutionRuns runs(List<ConvolutionSlice> slices) {
+        return new ConvolutionRuns(rows, tokens, slices, warps(), device.multiprocessors());
     }
 }

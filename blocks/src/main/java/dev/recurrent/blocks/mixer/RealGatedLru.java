@@ -101,12 +101,11 @@ public final class RealGatedLru extends SizedBlock {
         try (TensorScope scope = new TensorScope()) {
             // Gradients come to it from the gates and from the recurrence.
             NDArray joined = Tape.join(u);
-            NDArray parts = split(joined); // [blocks, B·T, E / blocks]
             GatedLinearRecurrence.Output output =
                     GatedLinearRecurrence.apply(
                             joined,
-                            gate(store, parts, inputWeight, inputBias, u, training),
-                            gate(store, parts, recurrentWeight, recurrentBias, u, training),
+                            gate(store, joined, inputWeight, inputBias, training),
+                            gate(store, joined, recurrentWeight, recurrentBias, training),
                             value(store, recurrent, u, training),
                             memory,
                             positions);
@@ -122,13 +121,8 @@ public final class RealGatedLru extends SizedBlock {
     }
 
     private GatedLinearRecurrence.Gate gate(
-            ParameterStore store,
-            NDArray parts,
-            Parameter weight,
-            Parameter bias,
-            NDArray u,
-            boolean training) {
-        NDArray product = Aten.product(parts, value(store, weight, u, training));
+            ParameterStore store, NDArray u, Parameter weight, Parameter bias, boolean training) {
+        NDArray product = Aten.product(split(u), value(store, weight, u, training));
         return new GatedLinearRecurrence.Gate(product, value(store, bias, u, training));
     }
 
