@@ -50,8 +50,8 @@ public final class Aten {
                         manager,
                         "aten::linear",
                         Torch.cast(manager, x, type),
-                        Torch.cast(manager, weight, type),
-                        Torch.some(bias == null ? null : Torch.cast(manager, bias, type)));
+                        ConvertedWeights.convert(manager, weight),
+                        Torch.some(bias == null ? null : ConvertedWeights.convert(manager, bias)));
         return Torch.cast(product, Torch.typeOf(x)); // [..., out]
     }
 

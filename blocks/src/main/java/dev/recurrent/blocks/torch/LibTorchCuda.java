@@ -12,4 +12,8 @@ final class LibTorchCuda {
     private LibTorchCuda() {}
 
     static native int aoti_torch_get_current_cuda_stream(int device, long[] stream);
+
+    static native int aoti_torch_create_cuda_stream_guard(long stream, int device, long[] guard);
+
+    static native int aoti_torch_delete_cuda_stream_guard(long guard);
 }

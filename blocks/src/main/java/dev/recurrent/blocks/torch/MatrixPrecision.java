@@ -53,7 +53,7 @@ public enum MatrixPrecision {
     }
 
     /** Returns the type to multiply in; null for the operands' own. */
-    ScalarType type() {
+    public ScalarType type() {
         return type;
     }
 }

@@ -20,6 +20,7 @@ public final class Scalars {
     private static final NDManager MANAGER =
             Engine.getEngine("PyTorch").newBaseManager(Device.cpu());
     private static final Map<Double, NDArray> CONSTANTS = new ConcurrentHashMap<>();
+    private static final Map<Long, NDArray> INTEGERS = new ConcurrentHashMap<>();
 
     private Scalars() {}
 
@@ -35,6 +36,16 @@ public final class Scalars {
     }
 
     /**
+     * Returns a constant for int64 operands, with the same provisos.
+     *
+     * @param value the value
+     * @return an int64 tensor of shape ()
+     */
+    public static NDArray ofLong(long value) {
+        return INTEGERS.computeIfAbsent(value, v -> free(MANAGER.create((long) v)));
+    }
+
+    /**
      * Makes a value that comes once, such as a learning rate.
      *
      * @param value the value
@@ -45,7 +56,10 @@ public final class Scalars {
     }
 
     private static NDArray create(double value) {
-        NDArray array = MANAGER.create((float) value);
+        return free(MANAGER.create((float) value));
+    }
+
+    private static NDArray free(NDArray array) {
         NDScope.unregister(array);
         return array;
     }

@@ -7,12 +7,23 @@ import ai.djl.ndarray.NDScope;
 /**
  * Closes at its end what was made on its thread and not kept, so that memory does not wait for a
  * manager's end. Autograd keeps what it needs. Scopes nest: what an inner one keeps, no scope
- * closes.
+ * closes. Under a {@link Retention} it closes nothing.
  */
 public final class TensorScope implements AutoCloseable {
 
-    private final NDScope scope = new NDScope();
+    private final NDScope scope = Retention.isRetaining() ? null : new NDScope();
     private final NDList passed = new NDList();
+
+    /**
+     * Closes a tensor before its scope ends, unless a {@link Retention} keeps it.
+     *
+     * @param array any tensor
+     */
+    public static void release(NDArray array) {
+        if (!Retention.isRetaining()) {
+            array.close();
+        }
+    }
 
     /**
      * Lets a tensor outlive the innermost scope, which must be this one.
@@ -21,13 +32,15 @@ public final class TensorScope implements AutoCloseable {
      * @return the tensor
      */
     public NDArray keep(NDArray array) {
-        NDScope.unregister(array);
+        if (scope != null) {
+            NDScope.unregister(array);
+        }
         return array;
     }
 
     /** Lets tensors outlive the innermost scope, which must be this one. */
     public void keep(NDList arrays) {
-        NDScope.unregister(arrays);
+        arrays.forEach(this::keep);
     }
 
     /**
@@ -56,7 +69,9 @@ public final class TensorScope implements AutoCloseable {
 
     @Override
     public void close() {
-        scope.close();
-        passed.forEach(NDScope::register);
+        if (scope != null) {
+            scope.close();
+            passed.forEach(NDScope::register);
+        }
     }
 }

@@ -254,19 +254,31 @@ public final class Torch {
      * @throws TorchException if libtorch refuses the call
      */
     public static boolean isContiguous(NDArray array) {
-        long[] pointer = new long[1];
-        check(LibTorch.aoti_torch_get_strides(handle(array), pointer), "aoti_torch_get_strides");
         long[] sizes = array.getShape().getShape();
-        Pointer strides = new Pointer(pointer[0]);
+        long[] strides = strides(array);
         long expected = 1;
         for (int i = sizes.length - 1; i >= 0; i--) {
             // Where there is one element, no step is taken.
-            if (sizes[i] != 1 && strides.getLong((long) i * Long.BYTES) != expected) {
+            if (sizes[i] != 1 && strides[i] != expected) {
                 return array.size() == 0;
             }
             expected *= sizes[i];
         }
         return true;
+    }
+
+    /**
+     * Returns how many elements lie between neighbours along each dimension.
+     *
+     * @param array a dense tensor
+     * @return one number for each dimension
+     * @throws TorchException if libtorch refuses the call
+     */
+    public static long[] strides(NDArray array) {
+        long[] pointer = new long[1];
+        check(LibTorch.aoti_torch_get_strides(handle(array), pointer), "aoti_torch_get_strides");
+        int dimensions = array.getShape().dimension();
+        return dimensions == 0 ? new long[0] : new Pointer(pointer[0]).getLongArray(0, dimensions);
     }
 
     /**
@@ -282,6 +294,30 @@ public final class Torch {
                 LibTorchCuda.aoti_torch_get_current_cuda_stream(device.getDeviceId(), stream),
                 "aoti_torch_get_current_cuda_stream");
         return stream[0];
+    }
+
+    /**
+     * Lets PyTorch work on another stream, on this thread. Memory that it allocates meanwhile is
+     * never given to work on other streams.
+     *
+     * @param device a CUDA device
+     * @param stream CUDA's handle
+     * @param work what to run
+     * @throws TorchException if libtorch refuses the call
+     */
+    public static void onStream(Device device, long stream, Runnable work) {
+        long[] guard = new long[1];
+        check(
+                LibTorchCuda.aoti_torch_create_cuda_stream_guard(
+                        stream, device.getDeviceId(), guard),
+                "aoti_torch_create_cuda_stream_guard");
+        try {
+            work.run();
+        } finally {
+            check(
+                    LibTorchCuda.aoti_torch_delete_cuda_stream_guard(guard[0]),
+                    "aoti_torch_delete_cuda_stream_guard");
+        }
     }
 
     /**
