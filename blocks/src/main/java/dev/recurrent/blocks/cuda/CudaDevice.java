@@ -1,8 +1,10 @@
 package dev.recurrent.blocks.cuda;
 
 import ai.djl.Device;
+import java.util.Deque;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedDeque;
 
 /** A device and the kernels that were compiled for it. */
 public final class CudaDevice {
@@ -16,6 +18,7 @@ public final class CudaDevice {
     private final int multiprocessors;
     private final Map<ModuleKey, Long> modules = new ConcurrentHashMap<>();
     private final Map<KernelKey, Kernel> kernels = new ConcurrentHashMap<>();
+    private final Deque<Long> captureStreams = new ConcurrentLinkedDeque<>();
 
     private record ModuleKey(KernelSource source, Constants constants) {}
 
@@ -50,6 +53,38 @@ public final class CudaDevice {
         CudaDriver.check(
                 CudaDriver.cuDeviceGetAttribute(value, attribute, device), "cuDeviceGetAttribute");
         return value[0];
+    }
+
+    /** Returns PyTorch's name of it. */
+    Device device() {
+        return device;
+    }
+
+    /** Returns the context that PyTorch works in. */
+    CudaContext context() {
+        return context;
+    }
+
+    /**
+     * Lends a stream that nobody else works on. What PyTorch allocates for a stream stays with it,
+     * so streams are given back and not destroyed.
+     */
+    long takeStream() {
+        Long known = captureStreams.poll();
+        if (known != null) {
+            return known;
+        }
+        long[] stream = new long[1];
+        int status =
+                context.run(
+                        () -> CudaDriver.cuStreamCreate(stream, CudaDriver.STREAM_NON_BLOCKING));
+        CudaDriver.check(status, "cuStreamCreate");
+        return stream[0];
+    }
+
+    /** Takes a stream back on which no work is under way. */
+    void giveBack(long stream) {
+        captureStreams.push(stream);
     }
 
     /** Returns how many multiprocessors it has. */

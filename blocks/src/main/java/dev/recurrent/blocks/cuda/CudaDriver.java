@@ -23,6 +23,18 @@ final class CudaDriver {
     /** CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES. */
     static final int MOST_DYNAMIC_SHARED = 8;
 
+    /** CU_STREAM_NON_BLOCKING: the default stream does not wait for it, nor it for that one. */
+    static final int STREAM_NON_BLOCKING = 1;
+
+    /** CU_STREAM_CAPTURE_MODE_RELAXED: other threads, and allocations, go on as ever. */
+    static final int CAPTURE_RELAXED = 2;
+
+    /** CU_MEMHOSTALLOC_PORTABLE: for all contexts. */
+    static final int HOST_PORTABLE = 1;
+
+    /** CU_EVENT_DISABLE_TIMING. */
+    static final int EVENT_WITHOUT_TIME = 2;
+
     private static boolean loaded;
 
     private CudaDriver() {}
@@ -100,6 +112,34 @@ final class CudaDriver {
     static native int cuModuleGetFunction(long[] function, long module, String name);
 
     static native int cuFuncSetAttribute(long function, int attribute, int value);
+
+    static native int cuStreamCreate(long[] stream, int flags);
+
+    static native int cuStreamSynchronize(long stream);
+
+    static native int cuStreamBeginCapture_v2(long stream, int mode);
+
+    static native int cuStreamEndCapture(long stream, long[] graph);
+
+    static native int cuGraphInstantiateWithFlags(long[] executable, long graph, long flags);
+
+    static native int cuGraphLaunch(long executable, long stream);
+
+    static native int cuGraphDestroy(long graph);
+
+    static native int cuGraphExecDestroy(long executable);
+
+    static native int cuMemHostAlloc(long[] address, long bytes, int flags);
+
+    static native int cuMemFreeHost(long address);
+
+    static native int cuEventCreate(long[] event, int flags);
+
+    static native int cuEventRecord(long event, long stream);
+
+    static native int cuEventSynchronize(long event);
+
+    static native int cuEventDestroy_v2(long event);
 
     static native int cuLaunchKernel(
             long function,
