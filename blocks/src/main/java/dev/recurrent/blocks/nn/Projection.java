@@ -7,7 +7,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
-import dev.recurrent.blocks.torch.Aten;
+import dev.recurrent.blocks.rule.LinearMap;
 import dev.recurrent.blocks.torch.TensorScope;
 import java.util.Optional;
 
@@ -105,10 +105,10 @@ public final class Projection extends SizedBlock {
         NDArray w = value(store, weight, x, training);
         NDArray b = bias == null ? null : value(store, bias, x, training);
         if (adapter == null) {
-            return Aten.linear(x, w, b); // [..., out]
+            return LinearMap.apply(x, w, b); // [..., out]
         }
         try (TensorScope scope = new TensorScope()) {
-            NDArray y = Aten.linear(x, w, b); // [..., out]
+            NDArray y = LinearMap.apply(x, w, b); // [..., out]
             return scope.pass(y.add(adapter.forward(store, x, training)));
         }
     }
