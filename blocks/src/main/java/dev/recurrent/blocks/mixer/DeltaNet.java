@@ -7,6 +7,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
+import dev.recurrent.blocks.cuda.DeltaStepKernel.Gates;
 import dev.recurrent.blocks.mixer.DeltaNetConfig.QueryKeyNorm;
 import dev.recurrent.blocks.nn.Activation;
 import dev.recurrent.blocks.nn.Initialization;
@@ -14,6 +15,7 @@ import dev.recurrent.blocks.nn.NormConfig;
 import dev.recurrent.blocks.nn.Projection;
 import dev.recurrent.blocks.nn.RmsNorm;
 import dev.recurrent.blocks.rule.DeltaRule;
+import dev.recurrent.blocks.rule.DeltaStep;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.rule.ShortConvolution;
 import dev.recurrent.blocks.torch.Aten;
@@ -130,19 +132,77 @@ public class DeltaNet extends SequenceMixer {
             convolution = convolved.state();
         }
         NDArray[] parts = activate(qkv);
-        NDArray qk = normalize(parts[0].reshape(b, t, 2 * config.heads(), config.keyDim()));
+        NDArray qk = parts[0].reshape(b, t, 2 * config.heads(), config.keyDim());
+        NDArray v = parts[1].reshape(b, t, config.valueHeads(), config.valueDim());
+        NDArray memory = before == null ? null : before.memory();
         DeltaRule.Output read =
-                DeltaRule.apply(
-                        Aten.narrow(qk, 2, 0, config.heads()),
-                        Aten.narrow(qk, 2, config.heads(), config.heads()),
-                        parts[1].reshape(b, t, config.valueHeads(), config.valueDim()),
-                        strength(store, x, training),
-                        logDecay(store, x, training),
-                        1 / Math.sqrt(config.keyDim()),
-                        before == null ? null : before.memory(),
-                        positions);
+                isFused(memory, positions, qk, v)
+                        ? step(store, x, qk, v, memory, positions)
+                        : read(store, x, qk, v, memory, positions, training);
         NDArray y = output.forward(store, finish(store, x, read.values(), training), training);
         return new Output(y, new RecurrentState(convolution, read.state()));
+    }
+
+    private DeltaRule.Output read(
+            ParameterStore store,
+            NDArray x,
+            NDArray qk,
+            NDArray v,
+            NDArray memory,
+            Positions positions,
+            boolean training) {
+        NDArray normal = normalize(qk);
+        return DeltaRule.update(
+                Aten.narrow(normal, 2, 0, config.heads()),
+                Aten.narrow(normal, 2, config.heads(), config.heads()),
+                v,
+                strength(store, x, training),
+                logDecay(store, x, training),
+                1 / Math.sqrt(config.keyDim()),
+                memory,
+                positions);
+    }
+
+    /** Whether one token's norms and gates are computed with the rule. */
+    private boolean isFused(NDArray memory, Positions positions, NDArray qk, NDArray v) {
+        return strength != null
+                && config.queryKeyNorm() != QueryKeyNorm.SUM
+                && DeltaStep.fits(memory, positions, qk, v);
+    }
+
+    private DeltaRule.Output step(
+            ParameterStore store,
+            NDArray x,
+            NDArray qk,
+            NDArray v,
+            NDArray memory,
+            Positions positions) {
+        return DeltaStep.apply(
+                Aten.narrow(qk, 2, 0, config.heads()),
+                Aten.narrow(qk, 2, config.heads(), config.heads()),
+                v,
+                gates(store, x, strength.forward(store, x, false)),
+                true,
+                1 / Math.sqrt(config.keyDim()),
+                memory,
+                positions);
+    }
+
+    /**
+     * Returns what β and g are made of, for a pass without gradients.
+     *
+     * @param store the parameters' store
+     * @param x [B, 1, D]
+     * @param strengths β's logits [B, 1, HV]
+     * @return the gates
+     */
+    Gates gates(ParameterStore store, NDArray x, NDArray strengths) {
+        return new Gates(strengths, null, true, greatestStrength(), null, null);
+    }
+
+    /** Returns what β does not exceed. */
+    final double greatestStrength() {
+        return config.negativeEigenvalues() ? 2 : 1;
     }
 
     /** [B, T, 2·H·K + HV·V] → queries and keys [B, T, 2·H·K], values [B, T, HV·V]. */
@@ -177,7 +237,7 @@ public class DeltaNet extends SequenceMixer {
             NDArray logits = strength.forward(store, x, training);
             beta = Aten.sigmoid(Torch.cast(logits, ScalarType.FLOAT32));
         }
-        return config.negativeEigenvalues() ? beta.mul(Scalars.of(2)) : beta;
+        return config.negativeEigenvalues() ? beta.mul(Scalars.of(greatestStrength())) : beta;
     }
 
     /**

@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
+import dev.recurrent.blocks.cuda.DeltaStepKernel.Gates;
 import dev.recurrent.blocks.nn.Initialization;
 import dev.recurrent.blocks.nn.Projection;
 import dev.recurrent.blocks.torch.Aten;
@@ -48,6 +49,17 @@ public final class GatedDeltaNet extends DeltaNet {
     private static NDArray drawLogRate(NDManager manager, Shape shape, DataType type) {
         NDArray rate = manager.randomUniform(0, MAX_RATE, shape, DataType.FLOAT32);
         return rate.maximum(Scalars.of(MIN_RATE)).log();
+    }
+
+    @Override
+    Gates gates(ParameterStore store, NDArray x, NDArray strengths) {
+        return new Gates(
+                strengths,
+                step.forward(store, x, false),
+                true,
+                greatestStrength(),
+                value(store, logRate, x, false),
+                value(store, stepBias, x, false));
     }
 
     @Override

@@ -143,7 +143,7 @@ public final class Mamba2 extends SequenceMixer {
                         Aten.narrow(projected, 2, inner + channels(), config.heads()),
                         training);
         DeltaRule.Output read =
-                DeltaRule.apply(
+                DeltaRule.update(
                         heads(Aten.narrow(active, 2, inner + keys(), keys()), config.groups()), // C
                         heads(Aten.narrow(active, 2, inner, keys()), config.groups()), // B
                         steps.expandDims(3).mul(values),

@@ -2,6 +2,7 @@ package dev.recurrent.blocks.rule;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.cuda.DeltaStepKernel.Gates;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.Torch;
@@ -61,7 +62,42 @@ public final class DeltaRule {
             double scale,
             NDArray state,
             Positions positions) {
+        return apply(q, k, v, beta, logDecay, scale, state, positions, false);
+    }
+
+    /**
+     * Applies the rule as {@link #apply} does to a state that is no longer needed: one token of
+     * every row, where nothing is recorded and there is a kernel, writes the new state over it.
+     *
+     * @return the outputs and the state after them, which may be {@code state} itself
+     */
+    public static Output update(
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            NDArray beta,
+            NDArray logDecay,
+            double scale,
+            NDArray state,
+            Positions positions) {
+        return apply(q, k, v, beta, logDecay, scale, state, positions, true);
+    }
+
+    private static Output apply(
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            NDArray beta,
+            NDArray logDecay,
+            double scale,
+            NDArray state,
+            Positions positions,
+            boolean overwrite) {
         DeltaSizes sizes = DeltaSizes.check(q, k, v, beta, logDecay, state, positions);
+        if (overwrite && DeltaStep.fits(state, positions, q, k, v, beta, logDecay)) {
+            return DeltaStep.apply(
+                    q, k, v, Gates.of(beta, logDecay), false, scale, state, positions);
+        }
         NDArray keys = wide(k);
         NDArray strengths = beta == null ? null : wide(beta);
         NDArray decays = logDecay == null ? null : wide(logDecay);
