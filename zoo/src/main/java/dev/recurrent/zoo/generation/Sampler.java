@@ -11,8 +11,8 @@ import java.util.stream.IntStream;
  * Chooses the next token of one text: the most probable at temperature 0; else a seeded draw after
  * repetition penalty, temperature, top-k and top-p, in this order, each as transformers defines it.
  *
- * <p>It runs on the CPU and has a generator of its own, so what it draws depends on nothing but the
- * logits and the configuration.
+ * <p>{@link dev.recurrent.blocks.cuda.SamplingKernel} draws alike. This one runs on the CPU and has
+ * a generator of its own, so what it draws depends on nothing but the logits and the configuration.
  */
 public final class Sampler {
 
@@ -132,7 +132,10 @@ public final class Sampler {
         while (size < order.length && (size == 0 || reached < config.topP() * sum)) {
             reached += weights[order[size++]];
         }
-        return Arrays.copyOf(order, size);
+        int[] nucleus = Arrays.copyOf(order, size);
+        // In the order of ids, as all draws are, on every device.
+        Arrays.sort(nucleus);
+        return nucleus;
     }
 
     /** Draws among the ids given, or among all. */
