@@ -127,6 +127,31 @@ class LanguageModelTest {
     }
 
     @Test
+    void aStepIsAPassOfOneToken() {
+        NDArray ids = ids(manager, 4);
+        NDArray wanted =
+                model.forward(store, ids, Positions.range(manager, 1, 4, 0), null, false).values();
+        ModelState state =
+                model.forward(
+                                store,
+                                ids.get(":, :3"),
+                                Positions.range(manager, 1, 3, 0),
+                                null,
+                                false)
+                        .state();
+        assertThat(model.capacity(state)).isEqualTo(256);
+        NDArray position = manager.create(new long[] {3}, new Shape(1, 1));
+        LanguageModel.Output output =
+                model.step(
+                        store,
+                        ids.get(":, 3:"),
+                        Positions.continued(position, model.capacity(state) - 1),
+                        state);
+        assertThat(model.capacity(output.state())).isEqualTo(256);
+        assertClose("step", output.values(), wanted.get(":, 3:"), TOLERANCE);
+    }
+
+    @Test
     void asABlockItTakesIdsAndPositions() {
         NDArray ids = ids(manager, 6);
         NDArray expected =

@@ -8,10 +8,12 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import dev.recurrent.blocks.mixer.SequenceMixer;
 import dev.recurrent.blocks.nn.Dropout;
 import dev.recurrent.blocks.nn.Projection;
 import dev.recurrent.blocks.nn.RmsNorm;
 import dev.recurrent.blocks.nn.SizedBlock;
+import dev.recurrent.blocks.rule.LinearMap;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.Scalars;
@@ -131,6 +133,42 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
         }
     }
 
+    /**
+     * Continues every row by a token that only the device need know: nothing is read back, so that
+     * the pass can be recorded in a graph. No gradients.
+     *
+     * @param store the parameters' store
+     * @param ids int64 [B, 1], in the vocabulary: they are not checked
+     * @param positions [B, 1]
+     * @param state of the tokens before, consumed
+     * @return logits [B, 1, vocabulary] and the new state, in the manager of ids
+     * @throws IllegalArgumentException if shapes do not fit
+     */
+    public Output step(ParameterStore store, NDArray ids, Positions positions, ModelState state) {
+        try (TensorScope scope = new TensorScope()) {
+            checkShapes(ids, positions, state);
+            Output hidden = run(store, ids, positions, state, false);
+            NDArray logits = logits(store, hidden.values(), false);
+            TensorScope.release(hidden.values());
+            return new Output(scope.keep(logits), hidden.state());
+        }
+    }
+
+    /**
+     * Returns how far a state reaches without growing.
+     *
+     * @param state one of this model's
+     * @return the number of positions that it has room for; {@link Long#MAX_VALUE} for all
+     */
+    public long capacity(ModelState state) {
+        long capacity = Long.MAX_VALUE;
+        for (int i = 0; i < layers.size(); i++) {
+            SequenceMixer mixer = layers.get(i).mixer();
+            capacity = Math.min(capacity, mixer.capacity(state.layers().get(i)));
+        }
+        return capacity;
+    }
+
     private Output run(
             ParameterStore store,
             NDArray ids,
@@ -148,11 +186,11 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
             NDArray y =
                     pass.through(layers.get(i), x, state == null ? null : state.layers().get(i));
             // The layers' own scopes let go of what they return.
-            x.close();
+            TensorScope.release(x);
             x = y;
         }
         NDArray hidden = norm.forward(store, x, training);
-        x.close();
+        TensorScope.release(x);
         return new Output(hidden, new ModelState(pass.states()));
     }
 
@@ -168,7 +206,8 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
         try (TensorScope scope = new TensorScope()) {
             NDArray logits =
                     head == null
-                            ? Aten.linear(hidden, value(store, embedding, hidden, training), null)
+                            ? LinearMap.apply(
+                                    hidden, value(store, embedding, hidden, training), null)
                             : head.forward(store, hidden, training);
             if (config.softCap() > 0) {
                 NDArray cap = Scalars.of(config.softCap());
@@ -208,15 +247,7 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
     }
 
     private void check(NDArray ids, Positions positions, ModelState state) {
-        Shape wanted = new Shape(positions.batch(), positions.length());
-        if (ids.getDataType() != DataType.INT64 || !ids.getShape().equals(wanted)) {
-            throw new IllegalArgumentException(
-                    "Token ids must be int64 "
-                            + wanted
-                            + " like their positions, not "
-                            + ids.getDataType()
-                            + ids.getShape());
-        }
+        checkShapes(ids, positions, state);
         long least = ids.min().getLong();
         long greatest = ids.max().getLong();
         if (least < 0 || greatest >= config.vocabulary()) {
@@ -226,6 +257,18 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
                             + " is not in the vocabulary [0, "
                             + config.vocabulary()
                             + ")");
+        }
+    }
+
+    private void checkShapes(NDArray ids, Positions positions, ModelState state) {
+        Shape wanted = new Shape(positions.batch(), positions.length());
+        if (ids.getDataType() != DataType.INT64 || !ids.getShape().equals(wanted)) {
+            throw new IllegalArgumentException(
+                    "Token ids must be int64 "
+                            + wanted
+                            + " like their positions, not "
+                            + ids.getDataType()
+                            + ids.getShape());
         }
         if (state != null && state.layers().size() != layers.size()) {
             throw new IllegalArgumentException(

@@ -91,7 +91,7 @@ public final class ResidualBlock extends SizedBlock {
         NDArray normed = postNorm ? norm.forward(store, update, training) : update;
         NDArray sum = x.add(dropout == null ? normed : dropout.apply(normed));
         // An inner scope let go of it, so this one does not know it.
-        update.close();
+        TensorScope.release(update);
         return sum; // [B, T, D]
     }
 

@@ -85,6 +85,22 @@ class PositionsTest {
     }
 
     @Test
+    void tokensThatContinueAreKnownOnTheDeviceAlone() {
+        NDArray where = manager.create(new long[] {4, 9}, new Shape(2, 1));
+        Positions positions = Positions.continued(where, 99);
+        assertThat(positions.batch()).isEqualTo(2);
+        assertThat(positions.length()).isEqualTo(1);
+        assertThat(positions.last()).isEqualTo(99);
+        assertThat(positions.isPlain()).isTrue();
+        assertThat(positions.isCompact()).isTrue();
+        assertThat(positions.startsFresh()).isFalse();
+        assertThat(positions.array()).isSameAs(where);
+        assertThatThrownBy(() -> Positions.continued(where.reshape(1, 2), 99))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("must be int64 [B, 1], not int64(1, 2)");
+    }
+
+    @Test
     void derivesTensorsOnce() {
         Positions positions = of(new long[] {3, 0, 1, -1}, new long[] {0, 0, -1, -1});
         assertThat(positions.realLengths().toLongArray()).containsExactly(3, 2);

@@ -10,6 +10,7 @@ import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.rule.SlidingWindowAttention.Past;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.Torch;
 
 /**
@@ -34,6 +35,11 @@ record KeyValueCache(long window) {
     /** Returns how many slots there are after a number of tokens, slot 0 included. */
     long slots(long tokens) {
         return 1 + (window > 0 ? window : capacity(tokens));
+    }
+
+    /** Returns how many positions a state has room for. */
+    long capacity(AttentionState state) {
+        return window > 0 ? Long.MAX_VALUE : state.positions().getShape().get(1) - 1;
     }
 
     /** A multiple of a quarter of a power of two, so that it depends on the last token alone. */
@@ -132,7 +138,8 @@ record KeyValueCache(long window) {
                 new Slots(window),
                 () -> {
                     NDArray position = positions.array();
-                    NDArray slots = (window > 0 ? position.mod(window) : position).add(1L);
+                    NDArray place = window > 0 ? position.mod(Scalars.ofLong(window)) : position;
+                    NDArray slots = place.add(Scalars.ofLong(1));
                     return keepsAll(positions) ? slots : slots.mul(kept(positions));
                 });
     }

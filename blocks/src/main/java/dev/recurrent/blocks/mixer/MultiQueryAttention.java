@@ -166,6 +166,11 @@ public final class MultiQueryAttention extends SequenceMixer {
     }
 
     @Override
+    public long capacity(MixerState state) {
+        return cache.capacity((AttentionState) state);
+    }
+
+    @Override
     public long stateBytes(long tokens) {
         long numbers = 2 * config.keyValueHeads() * config.headDim();
         int bytes = DataType.FLOAT32.getNumOfBytes();

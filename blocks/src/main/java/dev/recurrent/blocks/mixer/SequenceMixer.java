@@ -122,6 +122,16 @@ public abstract class SequenceMixer extends SizedBlock {
      */
     public abstract long stateBytes(long tokens);
 
+    /**
+     * Returns how far a state reaches without growing.
+     *
+     * @param state one of this mixer's
+     * @return the number of positions that it has room for; {@link Long#MAX_VALUE} for all
+     */
+    public long capacity(MixerState state) {
+        return Long.MAX_VALUE;
+    }
+
     /** Returns D. */
     public final long width() {
         return width;

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.rule.SlidingWindowAttention.Past;
+import dev.recurrent.blocks.torch.Scalars;
 
 /**
  * Which keys a token sees, as bool tensors. Every token sees at least itself, padding included, so
@@ -99,7 +100,8 @@ final class AttentionMask {
      * (for padding: all): [B, 1, 1, L].
      */
     static NDArray step(Positions positions, NDArray held) {
-        NDArray least = positions.derive(new Least(), () -> positions.array().minimum(0L));
+        NDArray least =
+                positions.derive(new Least(), () -> positions.array().minimum(Scalars.ofLong(0)));
         Shape shape = held.getShape();
         return held.gte(least).reshape(shape.get(0), 1, 1, shape.get(1));
     }

@@ -40,6 +40,13 @@ record PositionLayout(
                 lengths);
     }
 
+    /** The layout of one token a row that continues a document, {@code last} at the farthest. */
+    static PositionLayout ofContinued(long batch, long last) {
+        long[] lengths = new long[Math.toIntExact(batch)];
+        Arrays.fill(lengths, 1);
+        return new PositionLayout(1, false, true, false, false, false, last, lengths);
+    }
+
     /**
      * Looks at positions.
      *

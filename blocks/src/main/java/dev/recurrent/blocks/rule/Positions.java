@@ -34,16 +34,19 @@ public final class Positions {
     private final PositionLayout layout;
     private final Map<Object, NDArray> derived = new HashMap<>();
 
-    private Positions(NDManager manager, long batch, long length, long start, long[] values) {
+    private Positions(
+            NDManager manager,
+            long batch,
+            long length,
+            long start,
+            long[] values,
+            PositionLayout layout) {
         this.manager = manager;
         this.batch = batch;
         this.length = length;
         this.start = start;
         this.values = values;
-        this.layout =
-                values == null
-                        ? PositionLayout.ofRange(batch, length, start)
-                        : PositionLayout.of(values, batch, length);
+        this.layout = layout;
     }
 
     /**
@@ -65,7 +68,8 @@ public final class Positions {
                             + ", start "
                             + start);
         }
-        return new Positions(manager, batch, length, start, null);
+        return new Positions(
+                manager, batch, length, start, null, PositionLayout.ofRange(batch, length, start));
     }
 
     /**
@@ -105,7 +109,45 @@ public final class Positions {
             throw new IllegalArgumentException(
                     values.length + " positions do not fill [" + batch + ", " + length + "]");
         }
-        return new Positions(manager, batch, length, -1, values.clone());
+        return new Positions(
+                manager,
+                batch,
+                length,
+                -1,
+                values.clone(),
+                PositionLayout.of(values, batch, length));
+    }
+
+    /**
+     * One token a row, each of which continues a document at a position that is known on the device
+     * alone, so that what is launched for them can be replayed for others.
+     *
+     * @param positions int64 [B, 1], none of them 0 or padding, in whose manager derived tensors
+     *     will live; what is computed reads it when it runs
+     * @param last the greatest position it will ever hold: caches get room for it
+     * @return the positions
+     * @throws IllegalArgumentException if the tensor is not int64 [B, 1]
+     */
+    public static Positions continued(NDArray positions, long last) {
+        Shape shape = positions.getShape();
+        if (positions.getDataType() != DataType.INT64
+                || shape.dimension() != 2
+                || shape.get(1) != 1) {
+            throw new IllegalArgumentException(
+                    "Positions of a token a row must be int64 [B, 1], not "
+                            + positions.getDataType()
+                            + shape);
+        }
+        Positions continued =
+                new Positions(
+                        positions.getManager(),
+                        shape.get(0),
+                        1,
+                        -1,
+                        null,
+                        PositionLayout.ofContinued(shape.get(0), last));
+        continued.derived.put("positions", positions);
+        return continued;
     }
 
     /** Returns B. */
