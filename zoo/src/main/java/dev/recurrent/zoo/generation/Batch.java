@@ -1,29 +1,42 @@
 package dev.recurrent.zoo.generation;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.LanguageModel;
-import dev.recurrent.blocks.torch.ScalarType;
-import dev.recurrent.blocks.torch.Torch;
+import dev.recurrent.blocks.cuda.CudaDevice;
+import dev.recurrent.blocks.cuda.Kernels;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 
 /** Texts that are generated together. Finished ones leave the batch; the last one closes it. */
 final class Batch implements AutoCloseable {
 
     private final NDManager manager;
-    private final Session session;
-    private final int chunk;
+    private final Decoder decoder;
     private List<Continuation> active;
 
     Batch(LanguageModel model, NDManager parent, List<Continuation> texts, int chunk) {
         manager = parent.newSubManager();
         manager.setName("generation");
-        session = new Session(model, new ParameterStore(manager, false), manager, texts.size());
         active = List.copyOf(texts);
-        this.chunk = chunk;
+        try {
+            decoder = decoder(model, chunk);
+        } catch (RuntimeException e) {
+            manager.close();
+            throw e;
+        }
+    }
+
+    private Decoder decoder(LanguageModel model, int chunk) {
+        Session session =
+                new Session(model, new ParameterStore(manager, false), manager, active.size());
+        Optional<CudaDevice> device = Kernels.on(manager.getDevice());
+        if (device.isEmpty()) {
+            return new HostDecoder(session, active, chunk);
+        }
+        int vocabulary = Math.toIntExact(model.config().vocabulary());
+        return new DeviceDecoder(device.get(), manager, session, active, vocabulary, chunk);
     }
 
     /** Generates a token of every unfinished text; returns their new characters. */
@@ -39,15 +52,11 @@ final class Batch implements AutoCloseable {
     }
 
     private List<String> step() {
-        long[][] pending = active.stream().map(Continuation::pending).toArray(long[][]::new);
-        NDArray logits = session.feed(pending, chunk); // [B, vocabulary]
-        float[] values = Torch.cast(logits, ScalarType.FLOAT32).toFloatArray();
-        int vocabulary = values.length / active.size();
+        int most = active.stream().mapToInt(Continuation::most).max().orElseThrow();
+        long[] ids = decoder.next(most);
         List<String> pieces = new ArrayList<>();
-        for (int row = 0; row < active.size(); row++) {
-            int from = row * vocabulary;
-            float[] own = Arrays.copyOfRange(values, from, from + vocabulary);
-            pieces.add(active.get(row).extend(own));
+        for (int row = 0; row < ids.length; row++) {
+            pieces.add(active.get(row).extend(ids[row]));
         }
         return pieces;
     }
@@ -64,7 +73,7 @@ final class Batch implements AutoCloseable {
         if (rest.isEmpty()) {
             close();
         } else if (rest.size() < active.size()) {
-            session.keep(rows.stream().mapToInt(Integer::intValue).toArray());
+            decoder.keep(rows.stream().mapToInt(Integer::intValue).toArray());
             active = rest;
         }
     }
@@ -75,6 +84,7 @@ final class Batch implements AutoCloseable {
 
     @Override
     public void close() {
+        decoder.close();
         manager.close();
     }
 }

@@ -37,13 +37,28 @@ final class Continuation {
         return ids.isEmpty() ? prompt : new long[] {ids.get(ids.size() - 1)};
     }
 
-    /** Chooses the next token; returns the text that has become certain. */
-    String extend(float[] logits) {
+    /** Returns how it is generated. */
+    GenerationConfig config() {
+        return config;
+    }
+
+    /** Returns how many more tokens it may get. */
+    int most() {
+        return config.maxNewTokens() - ids.size();
+    }
+
+    /** Chooses the next token on the host. */
+    long choose(float[] logits) {
         if (ids.isEmpty()) {
             sampler.see(prompt);
         }
         long id = sampler.next(logits);
         sampler.see(id);
+        return id;
+    }
+
+    /** Takes the next token; returns the text that has become certain. */
+    String extend(long id) {
         ids.add(id);
         String piece = ends.contains(id) ? "" : stops.add(decoder.add(id));
         if (ends.contains(id)) {

@@ -33,6 +33,32 @@ record RaggedTokens(long[][] rows) {
         return this;
     }
 
+    /** Returns whether every row has exactly one token. */
+    boolean isSingle() {
+        return Arrays.stream(rows).allMatch(row -> row.length == 1);
+    }
+
+    /**
+     * Checks that all ids are in a vocabulary.
+     *
+     * @throws IllegalArgumentException naming one that is not
+     */
+    void requireVocabulary(long vocabulary) {
+        Arrays.stream(rows)
+                .flatMapToLong(Arrays::stream)
+                .filter(id -> id < 0 || id >= vocabulary)
+                .findFirst()
+                .ifPresent(
+                        id -> {
+                            throw new IllegalArgumentException(
+                                    "Token id "
+                                            + id
+                                            + " is not in the vocabulary [0, "
+                                            + vocabulary
+                                            + ")");
+                        });
+    }
+
     /** Returns how many tokens of a row are in the window. */
     int real(int row, int from, int length) {
         return Math.max(0, Math.min(length, rows[row].length - from));

@@ -8,8 +8,11 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.ModelState;
+import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.rule.Positions;
+import dev.recurrent.blocks.torch.ConvertedWeights;
 import dev.recurrent.blocks.torch.GradientMode;
+import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.blocks.torch.TensorScope;
 import java.util.Arrays;
 import java.util.function.Supplier;
@@ -19,6 +22,9 @@ import java.util.stream.IntStream;
 /**
  * A conversation with a model: some rows of text, each a document of its own, and the state that
  * carries them from call to call. Memory does not grow with the number of calls.
+ *
+ * <p>Products have the {@link MatrixPrecision} that held on the thread that opened the session. On
+ * CUDA devices with kernels, tokens that come one at a time replay a graph.
  *
  * <p>Tensors that a session returns live until its next call or its end, whichever comes first;
  * duplicate what must live longer. Gradients are not recorded, on whichever thread calls. A session
@@ -31,6 +37,8 @@ public final class Session implements AutoCloseable {
     private final ParameterStore store;
     private final NDManager manager;
     private NDManager step;
+    private final ConvertedWeights weights;
+    private final TokenSteps steps;
     private ModelState state;
     private long[] positions;
 
@@ -43,7 +51,13 @@ public final class Session implements AutoCloseable {
      * @param rows B, how many texts
      */
     public Session(LanguageModel model, ParameterStore store, NDManager parent, int rows) {
-        this(model, store, parent.newSubManager(), null, new long[rows]);
+        this(
+                model,
+                store,
+                parent.newSubManager(),
+                new ConvertedWeights(MatrixPrecision.current(), parent),
+                null,
+                new long[rows]);
         if (rows < 1) {
             close();
             throw new IllegalArgumentException("A session needs a row");
@@ -64,11 +78,14 @@ public final class Session implements AutoCloseable {
             LanguageModel model,
             ParameterStore store,
             NDManager manager,
+            ConvertedWeights weights,
             ModelState state,
             long[] positions) {
         this.model = model;
         this.store = store;
         this.manager = manager;
+        this.weights = weights;
+        steps = new TokenSteps(model, store, weights, manager);
         this.state = state;
         this.positions = positions;
         manager.setName("session");
@@ -86,7 +103,40 @@ public final class Session implements AutoCloseable {
     public NDArray feed(long[][] tokens, int chunk) {
         RaggedTokens ragged = ragged(tokens).requireTokens();
         requirePositive(chunk);
+        if (ragged.isSingle() && Kernels.on(manager.getDevice()).isPresent() && continues()) {
+            return run(
+                    () -> {
+                        ragged.requireVocabulary(model.config().vocabulary());
+                        return single(ragged.ids(step, 0, 1)).squeeze(1);
+                    });
+        }
         return run(() -> model.logits(store, last(ragged, chunk), false));
+    }
+
+    /**
+     * Continues every row by a token that the host need not know.
+     *
+     * @param ids int64 [B, 1], in the vocabulary: they are not checked
+     * @return logits [B, 1, vocabulary]
+     * @throws IllegalStateException if a row has no token yet
+     */
+    NDArray feed(NDArray ids) {
+        if (!continues()) {
+            throw new IllegalStateException("A row has no token yet");
+        }
+        return run(() -> single(ids));
+    }
+
+    /** Whether every row has a token already. */
+    private boolean continues() {
+        return state != null && Arrays.stream(positions).allMatch(position -> position > 0);
+    }
+
+    private NDArray single(NDArray ids) {
+        LanguageModel.Output output = steps.next(ids, positions, state, step);
+        state = output.state();
+        Arrays.setAll(positions, row -> positions[row] + 1);
+        return output.values(); // [B, 1, vocabulary]
     }
 
     /**
@@ -140,7 +190,7 @@ public final class Session implements AutoCloseable {
      * @return logits [..., vocabulary], in the manager of the hidden values
      */
     public NDArray logits(NDArray hidden) {
-        return GradientMode.off(() -> model.logits(store, hidden, false));
+        return unrecorded(() -> model.logits(store, hidden, false));
     }
 
     /**
@@ -182,6 +232,7 @@ public final class Session implements AutoCloseable {
         for (int i = 0; i < rows.length; i++) {
             kept[i] = positions[rows[i]];
         }
+        steps.interrupt();
         if (state != null) {
             ModelState selected = select(rows, manager);
             state.close();
@@ -213,6 +264,7 @@ public final class Session implements AutoCloseable {
                 model,
                 store,
                 sibling,
+                weights.share(),
                 copy,
                 Arrays.stream(rows).mapToLong(row -> positions[row]).toArray());
     }
@@ -242,6 +294,10 @@ public final class Session implements AutoCloseable {
     /** Frees the state. Closing twice is harmless. */
     @Override
     public void close() {
+        if (manager.isOpen()) {
+            steps.close();
+            weights.close();
+        }
         state = null;
         manager.close();
     }
@@ -255,13 +311,17 @@ public final class Session implements AutoCloseable {
         step = manager.newSubManager();
         NDArray result = null;
         try (TensorScope scope = new TensorScope()) {
-            result = scope.keep(GradientMode.off(pass));
+            result = scope.keep(unrecorded(pass));
             return result;
         } finally {
             if (result == null) {
                 close();
             }
         }
+    }
+
+    private <T> T unrecorded(Supplier<T> work) {
+        return weights.during(() -> GradientMode.off(work));
     }
 
     /** Makes a state of this one's, owned by {@code owner} whatever scope the caller is in. */
@@ -276,6 +336,7 @@ public final class Session implements AutoCloseable {
 
     /** Moves all rows on by their tokens in [from, to). */
     private NDArray hidden(RaggedTokens tokens, int from, int to) {
+        steps.interrupt();
         try (NDManager pass = step.newSubManager()) {
             int length = to - from;
             NDArray ids = tokens.ids(pass, from, length);
