@@ -114,7 +114,8 @@ public final class Bench {
         return measurement;
     }
 
-    private void add(Measurement measurement) {
+    /** Takes a result that was found otherwise. */
+    void add(Measurement measurement) {
         measurements.add(measurement);
         listener.accept(measurement);
     }

@@ -30,9 +30,18 @@ public final class BenchModels {
     /** The two models whose times in Python are known, by name: resources in HF form. */
     public static final List<String> PEERS = List.of("recurrent-gemma-183m", "qwen3.5-237m");
 
-    /** All models that can be named: {@link #PEERS}, and one whose training is known. */
+    /** Those whose generation on a GPU is known. */
+    public static final List<String> GENERATION =
+            List.of("recurrent-gemma-2b", "gated-deltanet-1.4b");
+
+    /** All models that can be named: these, and one whose training is known. */
     public static final List<String> NAMED =
-            List.of("recurrent-gemma-183m", "qwen3.5-237m", "gated-deltanet-358m");
+            List.of(
+                    "recurrent-gemma-183m",
+                    "qwen3.5-237m",
+                    "gated-deltanet-358m",
+                    "recurrent-gemma-2b",
+                    "gated-deltanet-1.4b");
 
     private static final long WIDTH = 256;
 

@@ -9,6 +9,7 @@ import dev.recurrent.evaluation.bench.Bench;
 import dev.recurrent.evaluation.bench.BenchModels;
 import dev.recurrent.evaluation.bench.BenchShape;
 import dev.recurrent.evaluation.bench.ContinuationBench;
+import dev.recurrent.evaluation.bench.GenerationBench;
 import dev.recurrent.evaluation.bench.Measurement;
 import dev.recurrent.evaluation.bench.MixerBench;
 import dev.recurrent.evaluation.bench.ModelBench;
@@ -20,6 +21,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -68,7 +70,8 @@ final class BenchCommand implements Callable<Integer> {
             paramLabel = "MODEL",
             description =
                     "An entry of the zoo, a folder, or recurrent-gemma-183m, qwen3.5-237m,"
-                            + " gated-deltanet-358m (random weights).")
+                        + " gated-deltanet-358m, recurrent-gemma-2b, gated-deltanet-1.4b (random"
+                        + " weights).")
     private List<String> models = List.of();
 
     @Option(
@@ -84,12 +87,19 @@ final class BenchCommand implements Callable<Integer> {
     private boolean continuations;
 
     @Option(
+            names = "--generation",
+            description =
+                    "Time greedy generation of one text and of 16. Without --model on"
+                            + " recurrent-gemma-2b and gated-deltanet-1.4b.")
+    private boolean generation;
+
+    @Option(
             names = "--precision",
             paramLabel = "TYPE",
             defaultValue = "full",
             description =
-                    "Of the products in training: full, bfloat16 or float16 (default:"
-                            + " ${DEFAULT-VALUE}).")
+                    "Of the products in training and generation: full, bfloat16 or float16"
+                            + " (default: ${DEFAULT-VALUE}).")
     private MatrixPrecision precision;
 
     @Option(
@@ -117,11 +127,9 @@ final class BenchCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         BenchShape shape = shape();
-        if (continuations && training) {
-            throw new InvalidInputException("--continuations and --training are two measurements");
-        }
-        if (!training && (recomputing || precision != MatrixPrecision.FULL)) {
-            throw new InvalidInputException("--precision and --recompute belong to --training");
+        requireOneMeasurement();
+        if (generation && models.isEmpty()) {
+            models = BenchModels.GENERATION;
         }
         if (continuations && models.isEmpty()) {
             models = CONTINUATION_MODELS;
@@ -150,6 +158,19 @@ final class BenchCommand implements Callable<Integer> {
             spec.commandLine().getOut().print(json ? output.toJson() : output.toTable());
         }
         return 0;
+    }
+
+    private void requireOneMeasurement() {
+        if (Stream.of(continuations, training, generation).filter(chosen -> chosen).count() > 1) {
+            throw new InvalidInputException(
+                    "--continuations, --training and --generation are several measurements");
+        }
+        if (!training && recomputing) {
+            throw new InvalidInputException("--recompute belongs to --training");
+        }
+        if (!training && !generation && precision != MatrixPrecision.FULL) {
+            throw new InvalidInputException("--precision belongs to --training and --generation");
+        }
     }
 
     private BenchShape shape() {
@@ -202,6 +223,8 @@ final class BenchCommand implements Callable<Integer> {
     private void measure(String name, LanguageModel model, Bench bench, BenchShape shape) {
         if (continuations) {
             new ContinuationBench(name, model).run(bench, shape);
+        } else if (generation) {
+            new GenerationBench(name, model, precision).run(bench, shape);
         } else if (training) {
             new TrainingBench(precision, recomputing).run(bench, name, model, shape);
         } else {

@@ -1,5 +1,6 @@
 package dev.recurrent.evaluation.cli;
 
+import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.evaluation.InvalidInputException;
 import dev.recurrent.evaluation.report.Numbers;
 import dev.recurrent.zoo.Pretrained;
@@ -93,6 +94,13 @@ final class GenerateCommand implements Callable<Integer> {
             description = "Stop before this text; may be repeated.")
     private List<String> stops = List.of();
 
+    @Option(
+            names = "--precision",
+            paramLabel = "TYPE",
+            defaultValue = "full",
+            description = "Of the products: full, bfloat16 or float16 (default: ${DEFAULT-VALUE}).")
+    private MatrixPrecision precision;
+
     @Override
     public Integer call() throws Exception {
         GenerationConfig config = config();
@@ -105,9 +113,11 @@ final class GenerateCommand implements Callable<Integer> {
             long start = System.nanoTime();
             loaded(model, (start - opening) / 1e9);
             List<GenerationResult> results =
-                    texts.size() == 1
-                            ? List.of(stream(generator, texts.get(0), config))
-                            : batch(generator, texts, config);
+                    precision.during(
+                            () ->
+                                    texts.size() == 1
+                                            ? List.of(stream(generator, texts.get(0), config))
+                                            : batch(generator, texts, config));
             report(results, (System.nanoTime() - start) / 1e9);
         }
         return 0;

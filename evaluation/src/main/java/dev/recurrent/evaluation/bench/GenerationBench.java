@@ -1,0 +1,92 @@
+package dev.recurrent.evaluation.bench;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import dev.recurrent.blocks.LanguageModel;
+import dev.recurrent.blocks.torch.MatrixPrecision;
+import dev.recurrent.zoo.generation.GenerationConfig;
+import dev.recurrent.zoo.generation.GenerationResult;
+import dev.recurrent.zoo.generation.Generator;
+import java.util.Collections;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * Greedy generation: 64 tokens after a prompt of 128, the prompt's time included, and a token more,
+ * which is the difference to a run of 64 further tokens.
+ */
+public final class GenerationBench {
+
+    private static final int PROMPT = 128;
+    private static final int TOKENS = 64;
+    private static final int[] BATCHES = {1, 16};
+
+    private final String name;
+    private final LanguageModel model;
+    private final MatrixPrecision precision;
+
+    /**
+     * Constructs a benchmark.
+     *
+     * @param name of the model
+     * @param model with its weights
+     * @param precision of its products
+     */
+    public GenerationBench(String name, LanguageModel model, MatrixPrecision precision) {
+        this.name = name;
+        this.model = model;
+        this.precision = precision;
+    }
+
+    /**
+     * Times generation of one text and of 16, or of as many as the user chose.
+     *
+     * @param bench takes the results
+     * @param shape texts and tokens of a prompt where the user chose them
+     */
+    public void run(Bench bench, BenchShape shape) {
+        int[] batches = shape.batch() == 0 ? BATCHES : new int[] {shape.batch()};
+        for (int batch : batches) {
+            long[] prompt = Randoms.ids(shape.lengthOr(PROMPT), model.config().vocabulary());
+            List<long[]> prompts = Collections.nCopies(batch, prompt);
+            Measurement some = time(bench, prompts, TOKENS);
+            Measurement more = time(bench, prompts, 2 * TOKENS);
+            bench.add(
+                    new Measurement(
+                            work(prompts),
+                            "a token more",
+                            (more.seconds() - some.seconds()) / TOKENS,
+                            batch,
+                            0,
+                            more.runs()));
+        }
+    }
+
+    private Measurement time(Bench bench, List<long[]> prompts, int tokens) {
+        GenerationConfig config =
+                GenerationConfig.builder().optMaxNewTokens(tokens).optIgnoreEndOfText(true).build();
+        return bench.time(
+                work(prompts),
+                tokens + " tokens",
+                (long) prompts.size() * tokens,
+                scope -> precision.during(() -> generate(scope, prompts, config)));
+    }
+
+    private NDArray generate(NDManager scope, List<long[]> prompts, GenerationConfig config) {
+        List<GenerationResult> results =
+                new Generator(model, new NoText(model.config().vocabulary()), scope)
+                        .generateIds(prompts, Collections.nCopies(prompts.size(), config));
+        return scope.create(results.get(0).ids().get(0));
+    }
+
+    private String work(List<long[]> prompts) {
+        return name
+                + " B "
+                + prompts.size()
+                + " T "
+                + prompts.get(0).length
+                + " "
+                + precision.name().toLowerCase(Locale.ROOT)
+                + " generation";
+    }
+}
