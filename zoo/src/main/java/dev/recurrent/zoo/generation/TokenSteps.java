@@ -51,8 +51,7 @@ final class TokenSteps implements AutoCloseable {
      * @param owner of the logits
      * @return logits [B, 1, vocabulary] and the state after the tokens
      */
-    LanguageModel.Output next(
-            NDArray ids, long[] positions, ModelState state, NDManager owner) {
+    LanguageModel.Output next(NDArray ids, long[] positions, ModelState state, NDManager owner) {
         boolean hasRoom = Arrays.stream(positions).max().orElseThrow() < model.capacity(state);
         if (graph != null && !hasRoom) {
             graph.close();
