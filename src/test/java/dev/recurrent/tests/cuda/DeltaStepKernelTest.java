@@ -7,8 +7,10 @@ import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import dev.recurrent.blocks.cuda.DeltaStepKernel.Gates;
 import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.rule.DeltaRule;
+import dev.recurrent.blocks.rule.DeltaStep;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.GradientMode;
@@ -102,5 +104,51 @@ class DeltaStepKernelTest {
                 Torch.cast(output.values(), ScalarType.FLOAT32),
                 Torch.cast(wanted.values(), ScalarType.FLOAT32),
                 type == ScalarType.FLOAT32 ? TOLERANCE : BFLOAT16_TOLERANCE);
+    }
+
+    /** What Gated DeltaNet makes of its projections, by operators. */
+    @ParameterizedTest
+    @CsvSource({"2, 2, 4, 128, 128", "3, 1, 2, 65, 37", "1, 1, 1, 256, 12"})
+    void normalisesAndMakesGatesOfLogits(int b, int h, int hv, int keyDim, int valueDim) {
+        NDArray q = Tensors.normal(manager, 1, b, 1, h, keyDim);
+        NDArray k = Tensors.normal(manager, 2, b, 1, h, keyDim);
+        NDArray v = Tensors.normal(manager, 3, b, 1, hv, valueDim);
+        NDArray strengths = Tensors.normal(manager, 4, b, 1, hv);
+        NDArray steps = Tensors.normal(manager, 5, b, 1, hv).mul(3);
+        NDArray rates = Tensors.normal(manager, 6, hv);
+        NDArray biases = Tensors.normal(manager, 7, hv);
+        NDArray state = Tensors.normal(manager, 8, b, hv, keyDim, valueDim);
+        Positions positions = Positions.range(manager, b, 1, 9);
+        NDArray decays = Aten.softplus(steps.add(biases)).mul(rates.exp().neg());
+        DeltaRule.Output wanted =
+                Kernels.without(
+                        () ->
+                                DeltaRule.apply(
+                                        normal(q),
+                                        normal(k),
+                                        v,
+                                        Aten.sigmoid(strengths).mul(2),
+                                        decays,
+                                        0.7,
+                                        state,
+                                        positions));
+        DeltaRule.Output output =
+                GradientMode.off(
+                        () ->
+                                DeltaStep.apply(
+                                        q,
+                                        k,
+                                        v,
+                                        new Gates(strengths, steps, true, 2, rates, biases),
+                                        true,
+                                        0.7,
+                                        state,
+                                        positions));
+        Tensors.assertClose("state", output.state(), wanted.state(), TOLERANCE);
+        Tensors.assertClose("values", output.values(), wanted.values(), TOLERANCE);
+    }
+
+    private static NDArray normal(NDArray x) {
+        return x.div(x.mul(x).sum(new int[] {3}, true).add(1e-6f).sqrt());
     }
 }

@@ -8,7 +8,6 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.ModelState;
-import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.ConvertedWeights;
@@ -16,7 +15,6 @@ import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.blocks.torch.TensorScope;
 import java.util.Arrays;
-import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
@@ -40,11 +38,9 @@ public final class Session implements AutoCloseable {
     private final NDManager manager;
     private NDManager step;
     private final ConvertedWeights weights;
+    private final TokenSteps steps;
     private ModelState state;
     private long[] positions;
-    private StepGraph graph;
-    private boolean isRecordable = true;
-    private int singles;
 
     /**
      * Opens a session at the beginning of all its texts.
@@ -89,6 +85,7 @@ public final class Session implements AutoCloseable {
         this.store = store;
         this.manager = manager;
         this.weights = weights;
+        steps = new TokenSteps(model, store, weights, manager);
         this.state = state;
         this.positions = positions;
         manager.setName("session");
@@ -106,7 +103,7 @@ public final class Session implements AutoCloseable {
     public NDArray feed(long[][] tokens, int chunk) {
         RaggedTokens ragged = ragged(tokens).requireTokens();
         requirePositive(chunk);
-        if (ragged.isSingle() && kernels().isPresent() && continues()) {
+        if (ragged.isSingle() && Kernels.on(manager.getDevice()).isPresent() && continues()) {
             return run(
                     () -> {
                         ragged.requireVocabulary(model.config().vocabulary());
@@ -135,64 +132,11 @@ public final class Session implements AutoCloseable {
         return state != null && Arrays.stream(positions).allMatch(position -> position > 0);
     }
 
-    private Optional<CudaDevice> kernels() {
-        return Kernels.on(manager.getDevice());
-    }
-
-    /** One token a row; from the second pass of its kind on, a graph where there are kernels. */
     private NDArray single(NDArray ids) {
-        long next = Arrays.stream(positions).max().orElseThrow();
-        boolean hasRoom = next < model.capacity(state);
-        if (graph != null && !hasRoom) {
-            dropGraph();
-        }
-        NDArray logits;
-        if (graph != null) {
-            logits = graph.replay(ids, step);
-        } else if (singles > 0 && hasRoom && isRecordable && kernels().isPresent()) {
-            logits = record(ids);
-        } else {
-            Positions places = Positions.of(step, rows(), 1, positions);
-            LanguageModel.Output output = model.step(store, ids, places, state);
-            state = output.state();
-            state.attach(manager);
-            logits = output.values();
-        }
-        singles++;
+        LanguageModel.Output output = steps.next(ids, positions, state, step);
+        state = output.state();
         Arrays.setAll(positions, row -> positions[row] + 1);
-        logits.attach(step);
-        return logits; // [B, 1, vocabulary]
-    }
-
-    private NDArray record(NDArray ids) {
-        StepGraph made =
-                new StepGraph(
-                        kernels().orElseThrow(),
-                        model,
-                        store,
-                        weights,
-                        manager,
-                        ids,
-                        positions,
-                        state);
-        state = made.state();
-        state.attach(manager);
-        NDArray logits = made.firstLogits();
-        logits.attach(step);
-        if (made.isRecorded()) {
-            graph = made;
-        } else {
-            isRecordable = false;
-            made.close();
-        }
-        return logits;
-    }
-
-    private void dropGraph() {
-        if (graph != null) {
-            graph.close();
-            graph = null;
-        }
+        return output.values(); // [B, 1, vocabulary]
     }
 
     /**
@@ -288,8 +232,7 @@ public final class Session implements AutoCloseable {
         for (int i = 0; i < rows.length; i++) {
             kept[i] = positions[rows[i]];
         }
-        dropGraph();
-        singles = 0;
+        steps.interrupt();
         if (state != null) {
             ModelState selected = select(rows, manager);
             state.close();
@@ -352,7 +295,7 @@ public final class Session implements AutoCloseable {
     @Override
     public void close() {
         if (manager.isOpen()) {
-            dropGraph();
+            steps.close();
             weights.close();
         }
         state = null;
@@ -393,8 +336,7 @@ public final class Session implements AutoCloseable {
 
     /** Moves all rows on by their tokens in [from, to). */
     private NDArray hidden(RaggedTokens tokens, int from, int to) {
-        dropGraph();
-        singles = 0;
+        steps.interrupt();
         try (NDManager pass = step.newSubManager()) {
             int length = to - from;
             NDArray ids = tokens.ids(pass, from, length);
