@@ -90,8 +90,8 @@ class KernelCompilerTest {
         KernelSource source =
                 KernelSource.of("short_convolution.cu", "special_functions.cuh", "pointwise.cuh");
         assertThat(compiler(80).compile(source, constants)).startsWith(0x7f, 'E', 'L', 'F');
-        KernelSource sum = KernelSource.of("column_sum.cu");
-        assertThat(compiler(80).compile(sum, Constants.none().with("WARPS", 8)))
+        KernelSource sum = KernelSource.of("column_sums.cu");
+        assertThat(compiler(80).compile(sum, Constants.none().with("GROUPS", 32)))
                 .startsWith(0x7f, 'E', 'L', 'F');
     }
 
@@ -101,13 +101,22 @@ class KernelCompilerTest {
         Constants constants =
                 Constants.none()
                         .with("X_TYPE", type)
-                        .with("W_TYPE", type)
-                        .with("ITEMS", 8)
+                        .with("W_TYPE", "float")
+                        .with("U_TYPE", type)
+                        .with("G_TYPE", type)
+                        .with("Y_TYPE", type)
+                        .with("VECTOR", 4)
+                        .with("ITEMS", 2)
                         .with("WARPS", 2)
                         .with("PARTS", 1)
+                        .with("BLOCKS", 1)
                         .with("CENTRED", 1);
-        byte[] cubin = compiler(80).compile(KernelSource.of("rms_norm.cu"), constants);
-        assertThat(cubin).startsWith(0x7f, 'E', 'L', 'F');
+        KernelSource source = KernelSource.of("rms_norm.cu", "rows.cuh");
+        for (int form = 0; form < 4; form++) {
+            Constants formed =
+                    constants.with("UPDATE", form == 3 ? 1 : 0).with("GATE", form == 3 ? 0 : form);
+            assertThat(compiler(80).compile(source, formed)).startsWith(0x7f, 'E', 'L', 'F');
+        }
     }
 
     @ParameterizedTest

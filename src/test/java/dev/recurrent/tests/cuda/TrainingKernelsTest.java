@@ -29,8 +29,13 @@ class TrainingKernelsTest {
     /** fp32 sums in other orders through a model; the smallest gradients are ill-conditioned. */
     private static final double FULL_TOLERANCE = 2e-4;
 
-    /** 8 bits of mantissa through a model and back. */
-    private static final double BFLOAT16_TOLERANCE = 8e-2;
+    /**
+     * Of what bfloat16 alone makes of a gradient, activations between products not included; some
+     * are sums that nearly cancel.
+     */
+    private static final double BFLOAT16_FACTOR = 2;
+
+    private static final double BFLOAT16_LEAST = 3e-2;
 
     @BeforeAll
     static void needsAGpu() {
@@ -47,11 +52,30 @@ class TrainingKernelsTest {
     @MethodSource("entries")
     void gradientsAreThoseOfThePortableForms(String entry) throws Exception {
         Map<String, float[]> portable = Kernels.without(() -> gradients(entry, config -> {}));
-        assertClose(gradients(entry, config -> {}), portable, FULL_TOLERANCE);
-        assertClose(
-                gradients(entry, config -> config.optPrecision(MatrixPrecision.BFLOAT16)),
-                portable,
-                BFLOAT16_TOLERANCE);
+        Map<String, float[]> fused = gradients(entry, config -> {});
+        assertThat(fused.keySet()).isEqualTo(portable.keySet());
+        portable.forEach(
+                (name, gradient) ->
+                        assertThat(distance(fused.get(name), gradient))
+                                .as(name)
+                                .isLessThan(FULL_TOLERANCE));
+    }
+
+    @ParameterizedTest
+    @MethodSource("entries")
+    void bfloat16IsNoLessExactThanInThePortableForms(String entry) throws Exception {
+        Consumer<LanguageModelTrainingConfig> options =
+                config -> config.optPrecision(MatrixPrecision.BFLOAT16);
+        Map<String, float[]> full = Kernels.without(() -> gradients(entry, config -> {}));
+        Map<String, float[]> portable = Kernels.without(() -> gradients(entry, options));
+        Map<String, float[]> fused = gradients(entry, options);
+        full.forEach(
+                (name, gradient) -> {
+                    double usual = distance(portable.get(name), gradient);
+                    assertThat(distance(fused.get(name), gradient))
+                            .as(name)
+                            .isLessThan(Math.max(BFLOAT16_LEAST, BFLOAT16_FACTOR * usual));
+                });
     }
 
     @ParameterizedTest
@@ -75,20 +99,14 @@ class TrainingKernelsTest {
         }
     }
 
-    /** Per parameter, by the norm of the difference over the norm. */
-    private static void assertClose(
-            Map<String, float[]> actual, Map<String, float[]> wanted, double tolerance) {
-        assertThat(actual.keySet()).isEqualTo(wanted.keySet());
-        wanted.forEach(
-                (name, gradient) -> {
-                    float[] other = actual.get(name);
-                    double difference = 0;
-                    double norm = 0;
-                    for (int i = 0; i < gradient.length; i++) {
-                        difference += Math.pow(other[i] - gradient[i], 2);
-                        norm += Math.pow(gradient[i], 2);
-                    }
-                    assertThat(Math.sqrt(difference / norm)).as(name).isLessThan(tolerance);
-                });
+    /** The norm of the difference over the norm. */
+    private static double distance(float[] actual, float[] wanted) {
+        double difference = 0;
+        double norm = 0;
+        for (int i = 0; i < wanted.length; i++) {
+            difference += Math.pow(actual[i] - wanted[i], 2);
+            norm += Math.pow(wanted[i], 2);
+        }
+        return Math.sqrt(difference / norm);
     }
 }

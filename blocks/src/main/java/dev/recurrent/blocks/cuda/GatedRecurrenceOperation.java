@@ -169,8 +169,7 @@ public final class GatedRecurrenceOperation implements Operation {
             NDArray dinput = Operand.emptyReadable(manager, read.inputGate());
             NDArray drecurrent = Operand.emptyReadable(manager, read.recurrentGate());
             NDArray dstate = wanted[6] ? scan.allocate(read.rows(), read.width()) : null;
-            long parts = read.rows() * scan.segments();
-            NDArray sums = scan.allocate(parts, SUMS, read.width());
+            NDArray sums = scan.allocate(read.rows() * scan.segments(), SUMS, read.width());
             long[] parameters = {
                 Torch.address(read.inputBias()),
                 Torch.address(read.recurrentBias()),
@@ -198,7 +197,7 @@ public final class GatedRecurrenceOperation implements Operation {
                     join(new long[] {gates[2]}, parameters, marked, sizes),
                     Operand.wide(manager, gradients[1]),
                     dstate);
-            NDArray total = ColumnSum.of(device, sums, parts, SUMS * read.width());
+            NDArray total = ColumnSums.of(device, sums, SUMS * read.width());
             return new NDArray[] {
                 scope.pass(du),
                 scope.pass(dinput),

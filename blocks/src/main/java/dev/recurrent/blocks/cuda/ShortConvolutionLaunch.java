@@ -197,7 +197,7 @@ final class ShortConvolutionLaunch {
                     Torch.address(sums));
             result += parts;
         }
-        return ColumnSum.of(device, sums, runs.blocks(run), columns);
+        return ColumnSums.of(device, sums, columns);
     }
 
     private void launch(

@@ -9,6 +9,7 @@ extern "C" __global__ void __launch_bounds__(32 * GROUPS) column_sums(
     const int column = blockIdx.x * 32 + threadIdx.x;
     float sum = 0;
     if (column < columns) {
+#pragma unroll 8
         for (long long row = threadIdx.y; row < rows; row += GROUPS) {
             sum += matrix[row * columns + column];
         }

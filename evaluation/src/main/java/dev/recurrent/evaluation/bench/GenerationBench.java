@@ -20,6 +20,7 @@ public final class GenerationBench {
     private static final int PROMPT = 128;
     private static final int TOKENS = 64;
     private static final int[] BATCHES = {1, 16};
+    private static final int LONG_PROMPT = 2048;
 
     private final String name;
     private final LanguageModel model;
@@ -39,12 +40,14 @@ public final class GenerationBench {
     }
 
     /**
-     * Times generation of one text and of 16, or of as many as the user chose.
+     * Times what passes before the first token after a long prompt, then generation of one text and
+     * of 16, or of as many as the user chose.
      *
      * @param bench takes the results
      * @param shape texts and tokens of a prompt where the user chose them
      */
     public void run(Bench bench, BenchShape shape) {
+        prefill(bench, shape.lengthOr(LONG_PROMPT));
         int[] batches = shape.batch() == 0 ? BATCHES : new int[] {shape.batch()};
         for (int batch : batches) {
             long[] prompt = Randoms.ids(shape.lengthOr(PROMPT), model.config().vocabulary());
@@ -62,9 +65,23 @@ public final class GenerationBench {
         }
     }
 
+    private void prefill(Bench bench, int length) {
+        long[] prompt = Randoms.ids(length, model.config().vocabulary());
+        GenerationConfig config = config(1);
+        List<long[]> prompts = List.of(prompt);
+        bench.time(
+                work(prompts),
+                "the first token",
+                length,
+                scope -> precision.during(() -> generate(scope, prompts, config)));
+    }
+
+    private static GenerationConfig config(int tokens) {
+        return GenerationConfig.builder().optMaxNewTokens(tokens).optIgnoreEndOfText(true).build();
+    }
+
     private Measurement time(Bench bench, List<long[]> prompts, int tokens) {
-        GenerationConfig config =
-                GenerationConfig.builder().optMaxNewTokens(tokens).optIgnoreEndOfText(true).build();
+        GenerationConfig config = config(tokens);
         return bench.time(
                 work(prompts),
                 tokens + " tokens",
