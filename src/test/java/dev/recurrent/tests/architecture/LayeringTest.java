@@ -66,6 +66,8 @@ class LayeringTest {
                 .definedBy(ROOT + ".blocks.rule..")
                 .layer("autograd")
                 .definedBy(ROOT + ".blocks.autograd..")
+                .layer("kernel")
+                .definedBy(ROOT + ".blocks.kernel..")
                 .layer("cuda")
                 .definedBy(ROOT + ".blocks.cuda..")
                 .layer("torch")
@@ -79,11 +81,14 @@ class LayeringTest {
                 .whereLayer("rule")
                 .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn")
                 .whereLayer("autograd")
-                .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn", "rule", "cuda")
-                .whereLayer("cuda")
+                .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn", "rule", "kernel", "cuda")
+                .whereLayer("kernel")
                 .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn", "rule")
+                .whereLayer("cuda")
+                .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn", "rule", "kernel")
                 .whereLayer("torch")
-                .mayOnlyBeAccessedByLayers("blocks", "mixer", "nn", "rule", "autograd", "cuda")
+                .mayOnlyBeAccessedByLayers(
+                        "blocks", "mixer", "nn", "rule", "autograd", "cuda", "kernel")
                 .check(CLASSES);
     }
 
@@ -155,7 +160,10 @@ class LayeringTest {
         noClasses()
                 .that()
                 .resideInAnyPackage(
-                        ROOT + ".blocks.rule..", ROOT + ".blocks.cuda..", ROOT + ".blocks.torch..")
+                        ROOT + ".blocks.rule..",
+                        ROOT + ".blocks.kernel..",
+                        ROOT + ".blocks.cuda..",
+                        ROOT + ".blocks.torch..")
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage("ai.djl.nn..", "ai.djl.training..")

@@ -8,6 +8,7 @@ import dev.recurrent.blocks.cuda.CubinCache;
 import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.KernelCompiler;
 import dev.recurrent.blocks.cuda.KernelSource;
+import dev.recurrent.blocks.kernel.Sources;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -20,7 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class KernelCompilerTest {
 
     private static final KernelSource RECURRENCE =
-            KernelSource.of(
+            Sources.of(
                     "linear_recurrence.cu", "special_functions.cuh", "pointwise.cuh", "scan.cuh");
 
     @TempDir private Path folder;
@@ -64,7 +65,7 @@ class KernelCompilerTest {
                         .with("MOST_TEAMS", 8)
                         .with("POSITIONS", 1);
         KernelSource source =
-                KernelSource.of(
+                Sources.of(
                         "gated_recurrence.cu",
                         "special_functions.cuh",
                         "pointwise.cuh",
@@ -88,9 +89,9 @@ class KernelCompilerTest {
                         .with("NORMALIZE", 1)
                         .with("POSITIONS", 1);
         KernelSource source =
-                KernelSource.of("short_convolution.cu", "special_functions.cuh", "pointwise.cuh");
+                Sources.of("short_convolution.cu", "special_functions.cuh", "pointwise.cuh");
         assertThat(compiler(80).compile(source, constants)).startsWith(0x7f, 'E', 'L', 'F');
-        KernelSource sum = KernelSource.of("column_sums.cu");
+        KernelSource sum = Sources.of("column_sums.cu");
         assertThat(compiler(80).compile(sum, Constants.none().with("GROUPS", 32)))
                 .startsWith(0x7f, 'E', 'L', 'F');
     }
@@ -111,7 +112,7 @@ class KernelCompilerTest {
                         .with("PARTS", 1)
                         .with("BLOCKS", 1)
                         .with("CENTRED", 1);
-        KernelSource source = KernelSource.of("rms_norm.cu", "rows.cuh");
+        KernelSource source = Sources.of("rms_norm.cu", "rows.cuh");
         for (int form = 0; form < 4; form++) {
             Constants formed =
                     constants.with("UPDATE", form == 3 ? 1 : 0).with("GATE", form == 3 ? 0 : form);
@@ -146,7 +147,7 @@ class KernelCompilerTest {
     }
 
     private static KernelSource tensorCores(String name) {
-        return KernelSource.of(name, "tensor_core.cuh", "tiles.cuh");
+        return Sources.of(name, "tensor_core.cuh", "tiles.cuh");
     }
 
     @Test

@@ -9,8 +9,8 @@ import ai.djl.engine.Engine;
 import dev.recurrent.blocks.cuda.CubinCache;
 import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.KernelCompiler;
-import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.cuda.Kernels;
+import dev.recurrent.blocks.kernel.Sources;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -90,7 +90,7 @@ class KernelsTest {
 
     @Test
     void aSourceThatIsNotThereIsNamed() {
-        assertThatThrownBy(() -> KernelSource.of("no_such.cu"))
+        assertThatThrownBy(() -> Sources.of("no_such.cu"))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("no_such.cu");
     }

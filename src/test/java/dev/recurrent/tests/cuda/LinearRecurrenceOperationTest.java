@@ -11,7 +11,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernels;
-import dev.recurrent.blocks.cuda.LinearRecurrenceOperation;
+import dev.recurrent.blocks.kernel.LinearRecurrenceOperation;
 import dev.recurrent.blocks.rule.LinearRecurrence;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.Aten;

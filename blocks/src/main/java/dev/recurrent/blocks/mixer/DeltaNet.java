@@ -8,7 +8,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import dev.recurrent.blocks.autograd.Tape;
-import dev.recurrent.blocks.cuda.DeltaStepKernel.Gates;
+import dev.recurrent.blocks.kernel.DeltaStepKernel.Gates;
 import dev.recurrent.blocks.mixer.DeltaNetConfig.QueryKeyNorm;
 import dev.recurrent.blocks.nn.Activation;
 import dev.recurrent.blocks.nn.Initialization;

@@ -6,7 +6,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
-import dev.recurrent.blocks.cuda.DeltaStepKernel.Gates;
+import dev.recurrent.blocks.kernel.DeltaStepKernel.Gates;
 import dev.recurrent.blocks.nn.Initialization;
 import dev.recurrent.blocks.nn.Projection;
 import dev.recurrent.blocks.torch.Aten;

@@ -1,9 +1,9 @@
 package dev.recurrent.blocks.rule;
 
 import ai.djl.ndarray.NDArray;
-import dev.recurrent.blocks.cuda.DeltaStepKernel;
-import dev.recurrent.blocks.cuda.DeltaStepKernel.Gates;
 import dev.recurrent.blocks.cuda.Kernels;
+import dev.recurrent.blocks.kernel.DeltaStepKernel;
+import dev.recurrent.blocks.kernel.DeltaStepKernel.Gates;
 import dev.recurrent.blocks.torch.GradientMode;
 
 /**

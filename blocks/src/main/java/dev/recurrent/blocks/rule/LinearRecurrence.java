@@ -9,7 +9,7 @@ import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernels;
-import dev.recurrent.blocks.cuda.LinearRecurrenceOperation;
+import dev.recurrent.blocks.kernel.LinearRecurrenceOperation;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.TensorScope;

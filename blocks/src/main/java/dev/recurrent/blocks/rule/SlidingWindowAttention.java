@@ -2,9 +2,9 @@ package dev.recurrent.blocks.rule;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
-import dev.recurrent.blocks.cuda.AttentionStepKernel;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernels;
+import dev.recurrent.blocks.kernel.AttentionStepKernel;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.GradientMode;
 import java.util.Optional;

@@ -4,8 +4,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import dev.recurrent.blocks.cuda.AdamWKernel;
 import dev.recurrent.blocks.cuda.CudaDevice;
+import dev.recurrent.blocks.kernel.AdamWKernel;
 import dev.recurrent.blocks.torch.Scalars;
 
 /**

@@ -9,7 +9,7 @@ import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernels;
-import dev.recurrent.blocks.cuda.SumOfSquares;
+import dev.recurrent.blocks.kernel.SumOfSquares;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.TensorScope;

@@ -6,7 +6,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.HostLongs;
-import dev.recurrent.blocks.cuda.SamplingKernel;
+import dev.recurrent.blocks.kernel.SamplingKernel;
 import dev.recurrent.blocks.torch.TensorScope;
 import java.util.Arrays;
 import java.util.List;

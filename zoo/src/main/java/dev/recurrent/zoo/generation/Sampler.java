@@ -11,8 +11,9 @@ import java.util.stream.IntStream;
  * Chooses the next token of one text: the most probable at temperature 0; else a seeded draw after
  * repetition penalty, temperature, top-k and top-p, in this order, each as transformers defines it.
  *
- * <p>{@link dev.recurrent.blocks.cuda.SamplingKernel} draws alike. This one runs on the CPU and has
- * a generator of its own, so what it draws depends on nothing but the logits and the configuration.
+ * <p>{@link dev.recurrent.blocks.kernel.SamplingKernel} draws alike. This one runs on the CPU and
+ * has a generator of its own, so what it draws depends on nothing but the logits and the
+ * configuration.
  */
 public final class Sampler {
 
