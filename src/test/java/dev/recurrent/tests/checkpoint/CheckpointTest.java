@@ -10,6 +10,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 import dev.recurrent.zoo.checkpoint.Checkpoint;
 import dev.recurrent.zoo.checkpoint.CheckpointException;
@@ -76,7 +77,7 @@ class CheckpointTest {
             NDArray same = empty(ScalarType.BFLOAT16, BFLOAT16_PATTERNS);
             checkpoint.read("b", same);
             ByteBuffer shorts =
-                    new com.sun.jna.Pointer(Torch.address(same))
+                    new com.sun.jna.Pointer(TensorMemory.address(same))
                             .getByteBuffer(0, bytes)
                             .order(ByteOrder.LITTLE_ENDIAN);
             for (int i = 0; i < BFLOAT16_PATTERNS; i++) {

@@ -17,6 +17,7 @@ import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 import dev.recurrent.tests.support.Gradients;
 import dev.recurrent.tests.support.ScanOracle;
@@ -315,7 +316,7 @@ class LinearRecurrenceOperationTest {
         close("narrowed", infer(x, factor, null, positions).values(), expected.values());
         NDArray flat = Tensors.normal(manager, 2, 1 + B * 40 * 6);
         NDArray odd = Aten.narrow(flat, 0, 1, B * 40 * 6).reshape(B, 40, 6);
-        assertThat(Torch.address(odd) % 8).isEqualTo(4);
+        assertThat(TensorMemory.address(odd) % 8).isEqualTo(4);
         Positions fewer = Positions.range(manager, B, 40, 0);
         close(
                 "odd",

@@ -21,6 +21,7 @@ import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 import dev.recurrent.tests.support.NormCase;
 import dev.recurrent.tests.support.NormOracle.Form;
@@ -137,7 +138,7 @@ class RmsNormOperationTest {
         NDArray part = Aten.narrow(all, 2, 8, width);
         Torch.copyInto(part, gate.reshape(shape.get(0), shape.get(1), width));
         NDArray heads = part.reshape(shape);
-        assertThat(Torch.address(heads)).isEqualTo(Torch.address(part));
+        assertThat(TensorMemory.address(heads)).isEqualTo(TensorMemory.address(part));
         return heads;
     }
 

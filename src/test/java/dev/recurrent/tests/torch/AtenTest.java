@@ -11,6 +11,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.function.DoubleUnaryOperator;
 import java.util.function.UnaryOperator;
@@ -103,7 +104,7 @@ class AtenTest {
         NDArray part = Aten.narrow(x, 1, 1, 2);
         assertThat(part.getShape()).isEqualTo(new Shape(2, 2, 2));
         assertThat(part.toFloatArray()).containsExactly(2, 3, 4, 5, 8, 9, 10, 11);
-        assertThat(Torch.address(part)).isEqualTo(Torch.address(x) + 2 * Float.BYTES);
+        assertThat(TensorMemory.address(part)).isEqualTo(TensorMemory.address(x) + 2 * Float.BYTES);
     }
 
     @ParameterizedTest

@@ -12,6 +12,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Scalars;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import dev.recurrent.blocks.torch.TorchException;
@@ -55,23 +56,25 @@ class TorchTest {
     @Test
     void tellsWhetherElementsLieRowByRow() {
         NDArray x = manager.arange(24).reshape(2, 3, 4);
-        assertThat(Torch.isContiguous(x)).isTrue();
-        assertThat(Torch.isContiguous(x.get("1:"))).isTrue();
-        assertThat(Torch.isContiguous(x.get(":, 1:"))).isFalse();
-        assertThat(Torch.isContiguous(x.swapAxes(0, 1))).isFalse();
-        assertThat(Torch.isContiguous(x.get(":, 1:2, :1"))).isFalse();
-        assertThat(Torch.isContiguous(x.get(":1, 1:2"))).isTrue();
-        assertThat(Torch.isContiguous(manager.create(1f).broadcast(3))).isFalse();
-        assertThat(Torch.isContiguous(manager.create(1f))).isTrue();
-        assertThat(Torch.isContiguous(manager.create(new Shape(0, 3)).swapAxes(0, 1))).isTrue();
+        assertThat(TensorMemory.isContiguous(x)).isTrue();
+        assertThat(TensorMemory.isContiguous(x.get("1:"))).isTrue();
+        assertThat(TensorMemory.isContiguous(x.get(":, 1:"))).isFalse();
+        assertThat(TensorMemory.isContiguous(x.swapAxes(0, 1))).isFalse();
+        assertThat(TensorMemory.isContiguous(x.get(":, 1:2, :1"))).isFalse();
+        assertThat(TensorMemory.isContiguous(x.get(":1, 1:2"))).isTrue();
+        assertThat(TensorMemory.isContiguous(manager.create(1f).broadcast(3))).isFalse();
+        assertThat(TensorMemory.isContiguous(manager.create(1f))).isTrue();
+        assertThat(TensorMemory.isContiguous(manager.create(new Shape(0, 3)).swapAxes(0, 1)))
+                .isTrue();
     }
 
     @Test
     void tellsHowFarNeighboursLieApart() {
         NDArray x = manager.arange(24).reshape(2, 3, 4);
-        assertThat(Torch.strides(x)).containsExactly(12, 4, 1);
-        assertThat(Torch.strides(x.get(":, 1:, 2:").swapAxes(0, 1))).containsExactly(4, 12, 1);
-        assertThat(Torch.strides(manager.create(1f))).isEmpty();
+        assertThat(TensorMemory.strides(x)).containsExactly(12, 4, 1);
+        assertThat(TensorMemory.strides(x.get(":, 1:, 2:").swapAxes(0, 1)))
+                .containsExactly(4, 12, 1);
+        assertThat(TensorMemory.strides(manager.create(1f))).isEmpty();
     }
 
     @Test
@@ -169,9 +172,9 @@ class TorchTest {
     void viewsMemoryWithoutCopying() {
         NDArray x = manager.create(new float[] {1, 2, 3, 4, 5, 6});
         NDArray view =
-                Torch.fromMemory(
+                TensorMemory.fromMemory(
                         manager,
-                        Torch.address(x) + Float.BYTES,
+                        TensorMemory.address(x) + Float.BYTES,
                         new Shape(2, 2),
                         ScalarType.FLOAT32);
         assertThat(view.toFloatArray()).containsExactly(2, 3, 4, 5);

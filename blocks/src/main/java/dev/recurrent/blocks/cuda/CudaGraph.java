@@ -1,7 +1,7 @@
 package dev.recurrent.blocks.cuda;
 
 import dev.recurrent.blocks.torch.Retention;
-import dev.recurrent.blocks.torch.Torch;
+import dev.recurrent.blocks.torch.Streams;
 import java.util.function.IntSupplier;
 
 /**
@@ -40,7 +40,7 @@ public final class CudaGraph implements AutoCloseable {
         try {
             Retention.onOwnThread(
                     () ->
-                            Torch.onStream(
+                            Streams.onStream(
                                     device.device(),
                                     graph.stream,
                                     () -> graph.runAndRecord(first, recorded)));
@@ -95,7 +95,7 @@ public final class CudaGraph implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("The graph is closed");
         }
-        long current = Torch.stream(device.device());
+        long current = Streams.stream(device.device());
         call("cuGraphLaunch", () -> CudaDriver.cuGraphLaunch(executable, current));
     }
 
@@ -111,7 +111,7 @@ public final class CudaGraph implements AutoCloseable {
         }
         closed = true;
         if (executable != 0) {
-            long current = Torch.stream(device.device());
+            long current = Streams.stream(device.device());
             call("cuStreamSynchronize", () -> CudaDriver.cuStreamSynchronize(current));
             call("cuGraphExecDestroy", () -> CudaDriver.cuGraphExecDestroy(executable));
         }

@@ -1,7 +1,7 @@
 package dev.recurrent.blocks.cuda;
 
 import com.sun.jna.Pointer;
-import dev.recurrent.blocks.torch.Torch;
+import dev.recurrent.blocks.torch.Streams;
 import java.util.function.IntSupplier;
 
 /**
@@ -44,7 +44,7 @@ public final class HostLongs implements AutoCloseable {
 
     /** Marks the end of the work that writes the numbers, on the stream that PyTorch works on. */
     public void mark() {
-        long stream = Torch.stream(device.device());
+        long stream = Streams.stream(device.device());
         call("cuEventRecord", () -> CudaDriver.cuEventRecord(event, stream));
     }
 

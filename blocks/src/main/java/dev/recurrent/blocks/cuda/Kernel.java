@@ -3,7 +3,7 @@ package dev.recurrent.blocks.cuda;
 import ai.djl.Device;
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
-import dev.recurrent.blocks.torch.Torch;
+import dev.recurrent.blocks.torch.Streams;
 
 /** One entry point of a compiled source, on one device. */
 public final class Kernel {
@@ -106,7 +106,7 @@ public final class Kernel {
                 size.blockY(),
                 1,
                 size.sharedBytes(),
-                Torch.stream(device),
+                Streams.stream(device),
                 arguments,
                 0);
     }

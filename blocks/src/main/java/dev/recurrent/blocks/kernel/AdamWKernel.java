@@ -7,6 +7,7 @@ import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 
 /**
@@ -43,7 +44,7 @@ public final class AdamWKernel {
     /** Returns whether tensors can be updated in place: they are float32 and dense. */
     public static boolean fits(NDArray... tensors) {
         for (NDArray tensor : tensors) {
-            if (Torch.typeOf(tensor) != ScalarType.FLOAT32 || !Torch.isContiguous(tensor)) {
+            if (Torch.typeOf(tensor) != ScalarType.FLOAT32 || !TensorMemory.isContiguous(tensor)) {
                 return false;
             }
         }
@@ -90,10 +91,10 @@ public final class AdamWKernel {
         device.kernel(SOURCE, CONSTANTS, "adamw")
                 .launch(
                         new Kernel.Size(blocks, 1, THREADS, 1),
-                        Torch.address(parameter),
-                        Torch.address(gradient),
-                        Torch.address(mean),
-                        Torch.address(square),
+                        TensorMemory.address(parameter),
+                        TensorMemory.address(gradient),
+                        TensorMemory.address(mean),
+                        TensorMemory.address(square),
                         size,
                         bits(step.gradientScale()),
                         bits(step.beta1()),

@@ -9,6 +9,7 @@ import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Map;
@@ -151,11 +152,11 @@ public final class AttentionStepKernel {
                 && Torch.typeOf(values) == type
                 && ofLane(keyDim, keyDim) <= MOST_OF_HEADS
                 && ofLane(size(values, 3), keyDim) <= MOST_OF_HEADS
-                && Torch.isContiguous(keys)
-                && Torch.isContiguous(values)
-                && Torch.isContiguous(held)
-                && Torch.address(keys) % 16 == 0
-                && Torch.address(values) % 16 == 0;
+                && TensorMemory.isContiguous(keys)
+                && TensorMemory.isContiguous(values)
+                && TensorMemory.isContiguous(held)
+                && TensorMemory.address(keys) % 16 == 0
+                && TensorMemory.address(values) % 16 == 0;
     }
 
     /**
@@ -216,11 +217,11 @@ public final class AttentionStepKernel {
         variant.kernel(device, "attend")
                 .launch(
                         new Kernel.Size(pieces, blocks, LANES, variant.warps()),
-                        Torch.address(q),
-                        Torch.address(keys),
-                        Torch.address(values),
-                        Torch.address(held),
-                        Torch.address(o),
+                        TensorMemory.address(q),
+                        TensorMemory.address(keys),
+                        TensorMemory.address(values),
+                        TensorMemory.address(held),
+                        TensorMemory.address(o),
                         Operand.address(partial),
                         Operand.address(weights),
                         groups,
@@ -232,9 +233,9 @@ public final class AttentionStepKernel {
             variant.kernel(device, "combine")
                     .launch(
                             new Kernel.Size(allHeads, 1, COMBINE_THREADS, 1),
-                            Torch.address(partial),
-                            Torch.address(weights),
-                            Torch.address(o),
+                            TensorMemory.address(partial),
+                            TensorMemory.address(weights),
+                            TensorMemory.address(o),
                             pieces);
         }
     }

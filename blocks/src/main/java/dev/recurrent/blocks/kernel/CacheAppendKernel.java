@@ -7,6 +7,7 @@ import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -67,12 +68,12 @@ public final class CacheAppendKernel {
         device.kernel(SOURCE, CONSTANTS.computeIfAbsent(variant, Variant::constants), "append")
                 .launch(
                         new Kernel.Size(size(keys, 0), size(keys, 1), THREADS, 1),
-                        Torch.address(key),
-                        Torch.address(value),
-                        Torch.address(places),
-                        Torch.address(keys),
-                        Torch.address(values),
-                        Torch.address(held),
+                        TensorMemory.address(key),
+                        TensorMemory.address(value),
+                        TensorMemory.address(places),
+                        TensorMemory.address(keys),
+                        TensorMemory.address(values),
+                        TensorMemory.address(held),
                         size(keys, 3),
                         size(values, 3),
                         size(keys, 2),

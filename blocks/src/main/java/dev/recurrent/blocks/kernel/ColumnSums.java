@@ -7,6 +7,7 @@ import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 
 /** Sums over the rows of a matrix in a fixed order, where blocks have left partial sums. */
@@ -38,8 +39,8 @@ final class ColumnSums {
         device.kernel(SOURCE, CONSTANTS, "column_sums")
                 .launch(
                         new Kernel.Size(blocks, 1, COLUMNS, GROUPS),
-                        Torch.address(matrix),
-                        Torch.address(sums),
+                        TensorMemory.address(matrix),
+                        TensorMemory.address(sums),
                         matrix.size() / columns,
                         columns);
         return sums;

@@ -10,6 +10,7 @@ import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Map;
@@ -98,10 +99,10 @@ public final class CrossEntropyOperation implements Operation {
             launch(
                     "cross_entropy",
                     read,
-                    Torch.address(read),
+                    TensorMemory.address(read),
                     Operand.address(Operand.dense(manager, labels)),
-                    Torch.address(losses),
-                    Torch.address(lse),
+                    TensorMemory.address(losses),
+                    TensorMemory.address(lse),
                     shape.get(1),
                     ignored);
             sums = scope.keep(Torch.detach(manager, lse));
@@ -125,12 +126,12 @@ public final class CrossEntropyOperation implements Operation {
             launch(
                     "cross_entropy_backward",
                     read,
-                    Torch.address(read),
+                    TensorMemory.address(read),
                     Operand.address(Operand.dense(manager, labels)),
-                    Torch.address(sums),
+                    TensorMemory.address(sums),
                     Operand.address(Operand.wide(manager, gradients[0])),
                     Operand.address(Operand.wide(manager, gradients[1])),
-                    Torch.address(gradient),
+                    TensorMemory.address(gradient),
                     logits.getShape().get(1),
                     ignored);
             return new NDArray[] {scope.pass(gradient), null};

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.stream.Stream;
 
@@ -72,7 +73,7 @@ record DeltaBackwardArguments(
     /** Whether rows of q, k, v and the gradient begin at multiples of 16 bytes. */
     boolean isAligned() {
         return Stream.of(q, k, v).allMatch(HeadRows::isAligned)
-                && Torch.address(values) % ALIGNMENT == 0;
+                && TensorMemory.address(values) % ALIGNMENT == 0;
     }
 
     DeltaBackwardLayout layout() {

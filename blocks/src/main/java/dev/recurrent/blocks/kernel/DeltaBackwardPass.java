@@ -6,6 +6,7 @@ import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -125,14 +126,14 @@ final class DeltaBackwardPass {
         device.kernel(PREPARE, constants, "prepare")
                 .launch(
                         new Kernel.Size(chunks, states, PREPARE_THREADS, 1, layout.prepareBytes()),
-                        Torch.address(given.q().array()),
-                        Torch.address(given.k().array()),
+                        TensorMemory.address(given.q().array()),
+                        TensorMemory.address(given.k().array()),
                         Operand.address(given.beta()),
                         Operand.address(given.logDecay()),
                         Operand.address(given.positions()),
-                        Torch.address(scores),
+                        TensorMemory.address(scores),
                         Operand.address(inverses),
-                        Torch.address(factors),
+                        TensorMemory.address(factors),
                         given.q().row(),
                         given.q().token(),
                         given.q().head(),
@@ -149,13 +150,13 @@ final class DeltaBackwardPass {
         device.kernel(STATES, constants, "states")
                 .launch(
                         scan(layout.statesBytes(plan.warps())),
-                        Torch.address(given.k().array()),
-                        Torch.address(given.v().array()),
+                        TensorMemory.address(given.k().array()),
+                        TensorMemory.address(given.v().array()),
                         Operand.address(inverses),
-                        Torch.address(factors),
+                        TensorMemory.address(factors),
                         Operand.address(given.state()),
-                        Torch.address(entering),
-                        Torch.address(residuals.array()),
+                        TensorMemory.address(entering),
+                        TensorMemory.address(residuals.array()),
                         given.k().row(),
                         given.k().token(),
                         given.k().head(),
@@ -172,15 +173,15 @@ final class DeltaBackwardPass {
         device.kernel(VALUES, constants, "values")
                 .launch(
                         scan(layout.valuesBytes(plan.warps())),
-                        Torch.address(given.q().array()),
-                        Torch.address(given.k().array()),
-                        Torch.address(given.values()),
-                        Torch.address(scores),
+                        TensorMemory.address(given.q().array()),
+                        TensorMemory.address(given.k().array()),
+                        TensorMemory.address(given.values()),
+                        TensorMemory.address(scores),
                         Operand.address(inverses),
-                        Torch.address(factors),
+                        TensorMemory.address(factors),
                         Operand.address(given.lastState()),
-                        Torch.address(leaving),
-                        Torch.address(gradients.v()),
+                        TensorMemory.address(leaving),
+                        TensorMemory.address(gradients.v()),
                         Operand.address(gradients.state()),
                         given.q().row(),
                         given.q().token(),
@@ -208,16 +209,16 @@ final class DeltaBackwardPass {
         device.kernel(INPUTS, constants, "inputs")
                 .launch(
                         new Kernel.Size(chunks, states / group, threads, 1, shared),
-                        Torch.address(given.q().array()),
-                        Torch.address(given.k().array()),
-                        Torch.address(given.values()),
-                        Torch.address(gradients.v()),
-                        Torch.address(residuals.array()),
-                        Torch.address(entering),
-                        Torch.address(leaving),
-                        Torch.address(factors),
-                        Torch.address(gradients.q()),
-                        Torch.address(gradients.k()),
+                        TensorMemory.address(given.q().array()),
+                        TensorMemory.address(given.k().array()),
+                        TensorMemory.address(given.values()),
+                        TensorMemory.address(gradients.v()),
+                        TensorMemory.address(residuals.array()),
+                        TensorMemory.address(entering),
+                        TensorMemory.address(leaving),
+                        TensorMemory.address(factors),
+                        TensorMemory.address(gradients.q()),
+                        TensorMemory.address(gradients.k()),
                         Operand.address(gradients.beta()),
                         Operand.address(gradients.logDecay()),
                         Operand.address(querySums),

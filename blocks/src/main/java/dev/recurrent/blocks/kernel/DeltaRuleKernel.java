@@ -9,6 +9,7 @@ import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Map;
@@ -151,14 +152,14 @@ public final class DeltaRuleKernel {
                         "delta_chunks")
                 .launch(
                         new Kernel.Size(blocks, 1, DeltaPlan.chunkThreads(), 1, plan.chunkBytes()),
-                        Torch.address(q.array()),
-                        Torch.address(k.array()),
+                        TensorMemory.address(q.array()),
+                        TensorMemory.address(k.array()),
                         Operand.address(arguments.beta()),
                         Operand.address(arguments.logDecay()),
                         Operand.address(arguments.positions()),
                         Operand.address(transforms),
-                        Torch.address(scores),
-                        Torch.address(factors),
+                        TensorMemory.address(scores),
+                        TensorMemory.address(factors),
                         q.row(),
                         q.token(),
                         q.head(),
@@ -188,15 +189,15 @@ public final class DeltaRuleKernel {
                         "delta_scan")
                 .launch(
                         new Kernel.Size(blocks, 1, plan.scanThreads(), 1, plan.scanBytes()),
-                        Torch.address(q.array()),
-                        Torch.address(k.array()),
-                        Torch.address(v.array()),
+                        TensorMemory.address(q.array()),
+                        TensorMemory.address(k.array()),
+                        TensorMemory.address(v.array()),
                         Operand.address(transforms),
-                        Torch.address(scores),
-                        Torch.address(factors),
+                        TensorMemory.address(scores),
+                        TensorMemory.address(factors),
                         Operand.address(arguments.state()),
-                        Torch.address(output.values()),
-                        Torch.address(output.state()),
+                        TensorMemory.address(output.values()),
+                        TensorMemory.address(output.state()),
                         q.row(),
                         q.token(),
                         q.head(),

@@ -9,6 +9,7 @@ import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Map;
@@ -109,7 +110,7 @@ public final class DeltaStepKernel {
     public static boolean fits(NDArray state) {
         return state.getShape().get(2) <= ROWS * MOST_STEPS
                 && Torch.typeOf(state) == ScalarType.FLOAT32
-                && Torch.isContiguous(state);
+                && TensorMemory.isContiguous(state);
     }
 
     /**
@@ -174,19 +175,19 @@ public final class DeltaStepKernel {
                                     (columns + width - 1) / width,
                                     LANES,
                                     WARPS),
-                            Torch.address(queries),
-                            Torch.address(keys),
-                            Torch.address(values),
+                            TensorMemory.address(queries),
+                            TensorMemory.address(keys),
+                            TensorMemory.address(values),
                             Operand.address(beta),
                             Operand.address(decay),
                             Operand.address(Operand.wide(manager, gates.rate())),
                             Operand.address(Operand.wide(manager, gates.bias())),
                             Operand.address(places),
-                            Torch.address(state),
-                            Torch.address(o),
-                            Torch.strides(queries)[0],
-                            Torch.strides(keys)[0],
-                            Torch.strides(values)[0],
+                            TensorMemory.address(state),
+                            TensorMemory.address(o),
+                            TensorMemory.strides(queries)[0],
+                            TensorMemory.strides(keys)[0],
+                            TensorMemory.strides(values)[0],
                             k.getShape().get(2),
                             shape.get(2),
                             columns,
@@ -212,7 +213,7 @@ public final class DeltaStepKernel {
                 Torch.typeOf(array) == ScalarType.BFLOAT16
                         ? array
                         : Torch.cast(manager, array, ScalarType.FLOAT32);
-        long[] strides = Torch.strides(known);
+        long[] strides = TensorMemory.strides(known);
         long[] sizes = known.getShape().getShape();
         boolean dense =
                 (sizes[3] == 1 || strides[3] == 1) && (sizes[2] == 1 || strides[2] == sizes[3]);

@@ -9,6 +9,7 @@ import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Map;
@@ -164,10 +165,10 @@ public final class FewRowsKernel {
                                     1,
                                     LANES,
                                     variant.warps()),
-                            Torch.address(input),
-                            Torch.address(w),
+                            TensorMemory.address(input),
+                            TensorMemory.address(w),
                             Operand.address(b),
-                            Torch.address(y),
+                            TensorMemory.address(y),
                             rows,
                             in,
                             out);
@@ -178,7 +179,7 @@ public final class FewRowsKernel {
     /** A view may begin anywhere. */
     private static NDArray aligned(NDManager manager, NDArray array) {
         // clone(Tensor self, *, MemoryFormat? memory_format)
-        return Torch.address(array) % ALIGNMENT == 0
+        return TensorMemory.address(array) % ALIGNMENT == 0
                 ? array
                 : Torch.call(manager, "aten::clone", array, null);
     }

@@ -10,6 +10,7 @@ import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Map;
@@ -74,7 +75,7 @@ public final class GatedProductOperation implements Operation {
         /** Where b, or a gradient of it, lies in or beside a tensor like a. */
         long secondAddress(NDArray first, NDArray second) {
             long offset = width * Torch.typeOf(first).bytes();
-            return joined ? Torch.address(first) + offset : Torch.address(second);
+            return joined ? TensorMemory.address(first) + offset : TensorMemory.address(second);
         }
 
         /** Elements between rows of a gradient, which is dense. */
@@ -146,7 +147,7 @@ public final class GatedProductOperation implements Operation {
             return new Operands(halves, halves, both / 2, true);
         }
         NDArray b = known(manager, inputs[1]);
-        if (!Torch.isContiguous(a) || !Torch.isContiguous(b)) {
+        if (!TensorMemory.isContiguous(a) || !TensorMemory.isContiguous(b)) {
             long last = a.getShape().get(a.getShape().dimension() - 1);
             Rows rowsOfA = Rows.of(manager, a, last);
             Rows rowsOfB = Rows.of(manager, b, last);
@@ -180,7 +181,7 @@ public final class GatedProductOperation implements Operation {
                     "gated_product_backward",
                     operands,
                     dy,
-                    Torch.address(da),
+                    TensorMemory.address(da),
                     operands.secondAddress(da, db),
                     operands.a().stride(),
                     operands.b().stride(),
@@ -203,9 +204,9 @@ public final class GatedProductOperation implements Operation {
         Variant variant = new Variant(function, Operand.type(a), Operand.type(b), pack);
         long pieces = (operands.width() + (long) THREADS * pack - 1) / ((long) THREADS * pack);
         long[] arguments = new long[more.length + 5];
-        arguments[0] = Torch.address(a);
+        arguments[0] = TensorMemory.address(a);
         arguments[1] = operands.secondAddress(a, b);
-        arguments[2] = Torch.address(third);
+        arguments[2] = TensorMemory.address(third);
         System.arraycopy(more, 0, arguments, 3, more.length);
         arguments[more.length + 3] = operands.width();
         arguments[more.length + 4] = pieces;

@@ -7,8 +7,8 @@ import dev.recurrent.blocks.cuda.Constants;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.torch.Aten;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
-import dev.recurrent.blocks.torch.Torch;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -140,17 +140,17 @@ public final class GatedRecurrenceOperation implements Operation {
             values = Operand.emptyReadable(inputs[0].getManager(), inputs[0]);
             NDArray last = scan.allocate(read.rows(), read.width());
             long[] common = {
-                Torch.address(read.u()),
-                Torch.address(read.inputGate()),
-                Torch.address(read.recurrentGate()),
-                Torch.address(read.inputBias()),
-                Torch.address(read.recurrentBias()),
-                Torch.address(read.lambda()),
+                TensorMemory.address(read.u()),
+                TensorMemory.address(read.inputGate()),
+                TensorMemory.address(read.recurrentGate()),
+                TensorMemory.address(read.inputBias()),
+                TensorMemory.address(read.recurrentBias()),
+                TensorMemory.address(read.lambda()),
                 Operand.address(read.positions())
             };
             long[] sizes = {read.rows(), read.gateWidth(), fresh ? 1 : 0};
             scan.forward(
-                    join(common, new long[] {Torch.address(values)}, sizes),
+                    join(common, new long[] {TensorMemory.address(values)}, sizes),
                     join(common, sizes),
                     read.state(),
                     last);
@@ -173,27 +173,27 @@ public final class GatedRecurrenceOperation implements Operation {
             NDArray dstate = wanted[6] ? scan.allocate(read.rows(), read.width()) : null;
             NDArray sums = scan.allocate(read.rows() * scan.segments(), SUMS, read.width());
             long[] parameters = {
-                Torch.address(read.inputBias()),
-                Torch.address(read.recurrentBias()),
-                Torch.address(read.lambda())
+                TensorMemory.address(read.inputBias()),
+                TensorMemory.address(read.recurrentBias()),
+                TensorMemory.address(read.lambda())
             };
             long[] gates = {
-                Torch.address(read.u()),
-                Torch.address(read.inputGate()),
-                Torch.address(read.recurrentGate())
+                TensorMemory.address(read.u()),
+                TensorMemory.address(read.inputGate()),
+                TensorMemory.address(read.recurrentGate())
             };
             long[] tensors = {
                 Operand.address(read.positions()),
-                Torch.address(values),
-                Torch.address(gradient),
+                TensorMemory.address(values),
+                TensorMemory.address(gradient),
                 Operand.address(read.state()),
-                Torch.address(du),
-                Torch.address(dinput),
-                Torch.address(drecurrent),
-                Torch.address(sums)
+                TensorMemory.address(du),
+                TensorMemory.address(dinput),
+                TensorMemory.address(drecurrent),
+                TensorMemory.address(sums)
             };
             long[] sizes = {read.rows(), read.gateWidth(), fresh ? 1 : 0};
-            long[] marked = {Torch.address(gradient), Operand.address(read.positions())};
+            long[] marked = {TensorMemory.address(gradient), Operand.address(read.positions())};
             scan.backward(
                     join(gates, parameters, tensors, sizes),
                     join(new long[] {gates[2]}, parameters, marked, sizes),

@@ -3,6 +3,7 @@ package dev.recurrent.blocks.kernel;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 
 /**
@@ -35,17 +36,17 @@ record HeadRows(NDArray array, long row, long token, long head) {
     }
 
     private static HeadRows view(NDArray array) {
-        long[] strides = Torch.strides(array);
+        long[] strides = TensorMemory.strides(array);
         return new HeadRows(array, strides[0], strides[1], strides[2]);
     }
 
     private boolean isDense() {
-        return size(3) == 1 || Torch.strides(array)[3] == 1;
+        return size(3) == 1 || TensorMemory.strides(array)[3] == 1;
     }
 
     /** Returns whether all rows begin at multiples of 16 bytes and are as long. */
     boolean isAligned() {
-        return Torch.address(array) % ALIGNMENT == 0
+        return TensorMemory.address(array) % ALIGNMENT == 0
                 && isEven()
                 && isEven(0, row)
                 && isEven(1, token)

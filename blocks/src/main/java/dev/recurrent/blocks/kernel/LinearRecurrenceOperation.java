@@ -7,8 +7,8 @@ import dev.recurrent.blocks.autograd.Operation;
 import dev.recurrent.blocks.cuda.Constants;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.KernelSource;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
-import dev.recurrent.blocks.torch.Torch;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -73,8 +73,10 @@ public final class LinearRecurrenceOperation implements Operation {
             TimeScan scan = scan(input, factor);
             values = scan.allocate(x.getShape().getShape());
             NDArray last = scan.allocate(x.getShape().get(0), x.getShape().get(2));
-            long[] summary = {Torch.address(input), Torch.address(factor), Operand.address(marks)};
-            long[] arguments = {summary[0], summary[1], summary[2], Torch.address(values)};
+            long[] summary = {
+                TensorMemory.address(input), TensorMemory.address(factor), Operand.address(marks)
+            };
+            long[] arguments = {summary[0], summary[1], summary[2], TensorMemory.address(values)};
             scan.forward(arguments, summary, Operand.wide(manager, state), last);
             return new NDArray[] {scope.pass(values), scope.pass(last)};
         }
@@ -93,16 +95,16 @@ public final class LinearRecurrenceOperation implements Operation {
             Shape shape = x.getShape();
             NDArray dstate = wanted[2] ? scan.allocate(shape.get(0), shape.get(2)) : null;
             long[] summary = {
-                Torch.address(factor), Torch.address(gradient), Operand.address(marks)
+                TensorMemory.address(factor), TensorMemory.address(gradient), Operand.address(marks)
             };
             long[] arguments = {
-                Torch.address(factor),
-                Torch.address(values),
-                Torch.address(gradient),
+                TensorMemory.address(factor),
+                TensorMemory.address(values),
+                TensorMemory.address(gradient),
                 Operand.address(marks),
                 Operand.address(Operand.wide(manager, state)),
-                Torch.address(dx),
-                Torch.address(ddecay)
+                TensorMemory.address(dx),
+                TensorMemory.address(ddecay)
             };
             scan.backward(arguments, summary, Operand.wide(manager, gradients[1]), dstate);
             return new NDArray[] {

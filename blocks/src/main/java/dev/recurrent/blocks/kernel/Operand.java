@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Arrays;
 
@@ -45,7 +46,7 @@ final class Operand {
 
     /** Returns a tensor whose last dimension lies without gaps; others may lie anyhow. */
     static NDArray denseRows(NDManager manager, NDArray array) {
-        long[] strides = Torch.strides(array);
+        long[] strides = TensorMemory.strides(array);
         return strides[strides.length - 1] == 1 ? array : dense(manager, array);
     }
 
@@ -68,7 +69,7 @@ final class Operand {
 
     /** Returns a tensor row by row in memory; null for null. */
     static NDArray dense(NDManager manager, NDArray array) {
-        if (array == null || Torch.isContiguous(array)) {
+        if (array == null || TensorMemory.isContiguous(array)) {
             return array;
         }
         // contiguous(Tensor self, *, MemoryFormat memory_format=contiguous_format)
@@ -127,7 +128,8 @@ final class Operand {
     private static boolean areAligned(int count, NDArray... arrays) {
         for (NDArray array : arrays) {
             if (array != null
-                    && Torch.address(array) % ((long) count * Torch.typeOf(array).bytes()) != 0) {
+                    && TensorMemory.address(array) % ((long) count * Torch.typeOf(array).bytes())
+                            != 0) {
                 return false;
             }
         }
@@ -136,7 +138,7 @@ final class Operand {
 
     /** Returns where a tensor lies on its device; 0 for null. */
     static long address(NDArray array) {
-        return array == null ? 0 : Torch.address(array);
+        return array == null ? 0 : TensorMemory.address(array);
     }
 
     /** Returns whether a readable tensor is float32. */

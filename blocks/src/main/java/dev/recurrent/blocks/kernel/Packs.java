@@ -2,6 +2,7 @@ package dev.recurrent.blocks.kernel;
 
 import ai.djl.ndarray.NDArray;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 
 /** How many elements a thread reads and writes at once. */
@@ -39,7 +40,7 @@ final class Packs {
         for (NDArray tensor : tensors) {
             if (tensor != null) {
                 int bytes = Torch.typeOf(tensor).bytes();
-                while (Torch.address(tensor) % Math.min(MOST_BYTES, size * bytes) != 0) {
+                while (TensorMemory.address(tensor) % Math.min(MOST_BYTES, size * bytes) != 0) {
                     size /= 2;
                 }
             }

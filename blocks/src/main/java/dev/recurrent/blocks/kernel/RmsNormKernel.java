@@ -9,6 +9,7 @@ import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.kernel.RmsNormOperation.Form;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -115,12 +116,12 @@ final class RmsNormKernel {
         kernel(variant, "rms_norm")
                 .launch(
                         variant.block((rows + variant.parts() - 1) / variant.parts(), parts),
-                        Torch.address(x),
+                        TensorMemory.address(x),
                         Operand.address(update),
                         Operand.address(gates()),
-                        Torch.address(weight),
+                        TensorMemory.address(weight),
                         Operand.address(sum),
-                        Torch.address(y),
+                        TensorMemory.address(y),
                         rows,
                         size,
                         gateStride(),
@@ -154,15 +155,15 @@ final class RmsNormKernel {
         kernel(variant, "rms_norm_backward")
                 .launch(
                         variant.block(blocks, parts),
-                        Torch.address(x),
+                        TensorMemory.address(x),
                         Operand.address(gates()),
-                        Torch.address(weight),
-                        Torch.address(dy),
+                        TensorMemory.address(weight),
+                        TensorMemory.address(dy),
                         Operand.address(ds),
-                        Torch.address(dx),
+                        TensorMemory.address(dx),
                         Operand.address(du),
                         Operand.address(dgate),
-                        Torch.address(sums),
+                        TensorMemory.address(sums),
                         rows,
                         size,
                         gateStride(),

@@ -10,6 +10,7 @@ import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Map;
@@ -105,7 +106,7 @@ public final class RotaryKernel implements Operation {
 
     private void launch(NDArray x, NDArray places, NDArray y, float direction) {
         Shape shape = x.getShape();
-        long[] strides = Torch.strides(x);
+        long[] strides = TensorMemory.strides(x);
         int items = Math.toIntExact(shape.get(0) * shape.get(1) * shape.get(2));
         int headDim = Math.toIntExact(shape.get(3));
         Variant variant =
@@ -117,9 +118,9 @@ public final class RotaryKernel implements Operation {
         device.kernel(SOURCE, CONSTANTS.computeIfAbsent(variant, Variant::constants), "rotate")
                 .launch(
                         new Kernel.Size(blocks, 1, threads, together),
-                        Torch.address(x),
-                        Torch.address(places),
-                        Torch.address(y),
+                        TensorMemory.address(x),
+                        TensorMemory.address(places),
+                        TensorMemory.address(y),
                         strides[0],
                         strides[1],
                         strides[2],
@@ -144,7 +145,7 @@ public final class RotaryKernel implements Operation {
                         | strides[0]
                         | strides[1]
                         | strides[2]
-                        | Torch.address(x) / bytes;
+                        | TensorMemory.address(x) / bytes;
         return (int) Math.min(MOST_PACK_BYTES / bytes, Long.lowestOneBit(places));
     }
 

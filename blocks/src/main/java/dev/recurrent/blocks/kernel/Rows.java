@@ -2,7 +2,7 @@ package dev.recurrent.blocks.kernel;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import dev.recurrent.blocks.torch.Torch;
+import dev.recurrent.blocks.torch.TensorMemory;
 
 /**
  * A tensor as rows that are dense in themselves and begin equally far apart, such as a part of a
@@ -23,7 +23,7 @@ record Rows(NDArray array, long width, long stride) {
      * @return the rows
      */
     static Rows of(NDManager manager, NDArray array, long least) {
-        if (!Torch.isContiguous(array)) {
+        if (!TensorMemory.isContiguous(array)) {
             Rows rows = strided(array);
             if (rows != null) {
                 return rows;
@@ -39,7 +39,7 @@ record Rows(NDArray array, long width, long stride) {
 
     private static Rows strided(NDArray array) {
         long[] sizes = array.getShape().getShape();
-        long[] strides = Torch.strides(array);
+        long[] strides = TensorMemory.strides(array);
         int axis = sizes.length - 1;
         long width = 1;
         while (axis >= 0 && (sizes[axis] == 1 || strides[axis] == width)) {

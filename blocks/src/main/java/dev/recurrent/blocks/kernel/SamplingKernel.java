@@ -11,8 +11,8 @@ import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.HostLongs;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
-import dev.recurrent.blocks.torch.Torch;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Map;
@@ -137,11 +137,11 @@ public final class SamplingKernel {
         device.kernel(SOURCE, constants, "sample")
                 .launch(
                         new Kernel.Size(Math.toIntExact(rows), 1, THREADS, 1),
-                        Torch.address(x),
-                        Torch.address(state.settings()),
+                        TensorMemory.address(x),
+                        TensorMemory.address(state.settings()),
                         Operand.address(state.seen()),
-                        Torch.address(state.random()),
-                        Torch.address(tokens),
+                        TensorMemory.address(state.random()),
+                        TensorMemory.address(tokens),
                         told.address(),
                         x.size() / rows);
         if (x != logits) {

@@ -8,6 +8,7 @@ import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.List;
 import java.util.Map;
@@ -105,7 +106,7 @@ final class ShortConvolutionLaunch {
     /** Elements from a token to the next; 0 if there is no such number. */
     private static long strideOf(NDArray array) {
         Shape shape = array.getShape();
-        long[] strides = Torch.strides(array);
+        long[] strides = TensorMemory.strides(array);
         if (strides[2] != 1 && shape.get(2) != 1) {
             return 0;
         }
@@ -153,9 +154,9 @@ final class ShortConvolutionLaunch {
                     slice,
                     run,
                     runs.blocks(run),
-                    Torch.address(results[result]),
-                    Torch.address(results[result + parts - 1]),
-                    Torch.address(newState));
+                    TensorMemory.address(results[result]),
+                    TensorMemory.address(results[result + parts - 1]),
+                    TensorMemory.address(newState));
             result += parts;
         }
     }
@@ -193,12 +194,12 @@ final class ShortConvolutionLaunch {
                     slice,
                     run,
                     runs.blocks(run),
-                    Torch.address(dresults[result]),
-                    Torch.address(dresults[result + parts - 1]),
+                    TensorMemory.address(dresults[result]),
+                    TensorMemory.address(dresults[result + parts - 1]),
                     Operand.address(dnewState),
-                    Torch.address(dx),
+                    TensorMemory.address(dx),
                     Operand.address(dstate),
-                    Torch.address(sums));
+                    TensorMemory.address(sums));
             result += parts;
         }
         return ColumnSums.of(device, sums, columns);
@@ -207,8 +208,8 @@ final class ShortConvolutionLaunch {
     private void launch(
             boolean back, ConvolutionSlice slice, int run, long blocks, long... results) {
         long[] arguments = new long[14 + results.length];
-        arguments[0] = Torch.address(x);
-        arguments[1] = Torch.address(weight);
+        arguments[0] = TensorMemory.address(x);
+        arguments[1] = TensorMemory.address(weight);
         arguments[2] = Operand.address(bias);
         arguments[3] = Operand.address(state);
         arguments[4] = Operand.address(positions);

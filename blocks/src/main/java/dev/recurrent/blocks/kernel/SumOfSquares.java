@@ -9,6 +9,7 @@ import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.List;
@@ -46,7 +47,7 @@ public final class SumOfSquares {
         try (TensorScope scope = new TensorScope()) {
             long count = tensors.stream().mapToLong(tensor -> blocks(device, tensor)).sum();
             NDArray sums = allocate(manager, new Shape(count), tensors.get(0));
-            long to = Torch.address(sums);
+            long to = TensorMemory.address(sums);
             for (NDArray tensor : tensors) {
                 int blocks = blocks(device, tensor);
                 launchPart(device, Operand.wide(manager, tensor), blocks, to);
@@ -56,8 +57,8 @@ public final class SumOfSquares {
             device.kernel(SOURCE, constants(1), "total")
                     .launch(
                             new Kernel.Size(1, 1, WARPS * LANES, 1),
-                            Torch.address(sums),
-                            Torch.address(total),
+                            TensorMemory.address(sums),
+                            TensorMemory.address(total),
                             count);
             return scope.pass(total);
         }
@@ -68,7 +69,7 @@ public final class SumOfSquares {
         device.kernel(SOURCE, constants(pack), "partial_squares")
                 .launch(
                         new Kernel.Size(blocks, 1, WARPS * LANES, 1),
-                        Torch.address(values),
+                        TensorMemory.address(values),
                         sums,
                         values.size());
     }

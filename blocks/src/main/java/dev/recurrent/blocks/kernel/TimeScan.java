@@ -7,6 +7,7 @@ import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Arrays;
 
@@ -101,10 +102,10 @@ final class TimeScan {
         device.kernel(source, constants, "carry")
                 .launch(
                         new Kernel.Size(carriers, 1, CARRY_THREADS, 1),
-                        Torch.address(factors),
-                        Torch.address(terms),
+                        TensorMemory.address(factors),
+                        TensorMemory.address(terms),
                         Operand.address(state),
-                        Torch.address(entering),
+                        TensorMemory.address(entering),
                         rows,
                         cut.segments(),
                         width,

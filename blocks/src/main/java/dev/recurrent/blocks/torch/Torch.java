@@ -32,7 +32,7 @@ import java.util.stream.Collectors;
  */
 public final class Torch {
 
-    private static final int CPU = 0;
+    static final int CPU = 0;
     private static final int CUDA = 1;
 
     private Torch() {}
@@ -194,35 +194,6 @@ public final class Torch {
     }
 
     /**
-     * Views host memory as a CPU tensor without copying. The memory must outlive the tensor.
-     *
-     * @param manager the manager that will own the tensor, not the memory
-     * @param address where the first element lies
-     * @param shape the tensor's shape, row-major
-     * @param type the element type
-     * @return the view
-     * @throws TorchException if libtorch refuses the call
-     */
-    public static NDArray fromMemory(
-            NDManager manager, long address, Shape shape, ScalarType type) {
-        long[] sizes = shape.getShape();
-        long[] tensor = new long[1];
-        check(
-                LibTorch.aoti_torch_create_tensor_from_blob(
-                        address,
-                        sizes.length,
-                        sizes,
-                        rowMajorStrides(sizes),
-                        0,
-                        type.code(),
-                        CPU,
-                        0,
-                        tensor),
-                "aoti_torch_create_tensor_from_blob");
-        return wrap(manager, tensor[0]);
-    }
-
-    /**
      * Copies {@code source} into {@code target} in place, converting type and device.
      *
      * @param target the tensor to overwrite
@@ -231,96 +202,6 @@ public final class Torch {
      */
     public static void copyInto(NDArray target, NDArray source) {
         call(target.getManager(), "aten::copy_", target, source, false).close();
-    }
-
-    /**
-     * Returns the address of a tensor's first element, on the host or on its device.
-     *
-     * @param array a dense tensor
-     * @return the address
-     * @throws TorchException if libtorch refuses the call
-     */
-    public static long address(NDArray array) {
-        long[] pointer = new long[1];
-        check(LibTorch.aoti_torch_get_data_ptr(handle(array), pointer), "aoti_torch_get_data_ptr");
-        return pointer[0];
-    }
-
-    /**
-     * Returns how many elements apart neighbours along each axis lie.
-     *
-     * @param array a dense tensor
-     * @return one for each axis; of no meaning where the size is 1
-     * @throws TorchException if libtorch refuses the call
-     */
-    public static long[] strides(NDArray array) {
-        int dimensions = array.getShape().dimension();
-        if (dimensions == 0) {
-            return new long[0];
-        }
-        long[] pointer = new long[1];
-        check(LibTorch.aoti_torch_get_strides(handle(array), pointer), "aoti_torch_get_strides");
-        return new Pointer(pointer[0]).getLongArray(0, dimensions);
-    }
-
-    /**
-     * Returns whether the elements lie row by row in memory, without gaps.
-     *
-     * @param array a dense tensor
-     * @return as PyTorch's {@code is_contiguous}
-     * @throws TorchException if libtorch refuses the call
-     */
-    public static boolean isContiguous(NDArray array) {
-        long[] sizes = array.getShape().getShape();
-        long[] strides = strides(array);
-        long expected = 1;
-        for (int i = sizes.length - 1; i >= 0; i--) {
-            // Where there is one element, no step is taken.
-            if (sizes[i] != 1 && strides[i] != expected) {
-                return array.size() == 0;
-            }
-            expected *= sizes[i];
-        }
-        return true;
-    }
-
-    /**
-     * Returns the stream that PyTorch works on now, on this thread.
-     *
-     * @param device a CUDA device
-     * @return CUDA's handle; 0 is the default stream
-     * @throws TorchException if libtorch refuses the call
-     */
-    public static long stream(Device device) {
-        long[] stream = new long[1];
-        check(
-                LibTorchCuda.aoti_torch_get_current_cuda_stream(device.getDeviceId(), stream),
-                "aoti_torch_get_current_cuda_stream");
-        return stream[0];
-    }
-
-    /**
-     * Lets PyTorch work on another stream, on this thread. Memory that it allocates meanwhile is
-     * never given to work on other streams.
-     *
-     * @param device a CUDA device
-     * @param stream CUDA's handle
-     * @param work what to run
-     * @throws TorchException if libtorch refuses the call
-     */
-    public static void onStream(Device device, long stream, Runnable work) {
-        long[] guard = new long[1];
-        check(
-                LibTorchCuda.aoti_torch_create_cuda_stream_guard(
-                        stream, device.getDeviceId(), guard),
-                "aoti_torch_create_cuda_stream_guard");
-        try {
-            work.run();
-        } finally {
-            check(
-                    LibTorchCuda.aoti_torch_delete_cuda_stream_guard(guard[0]),
-                    "aoti_torch_delete_cuda_stream_guard");
-        }
     }
 
     /**
@@ -333,11 +214,11 @@ public final class Torch {
         return LibTorch.file(name);
     }
 
-    private static NDArray wrap(NDManager manager, long handle) {
+    static NDArray wrap(NDManager manager, long handle) {
         return new PtNDArray((PtNDManager) manager, handle);
     }
 
-    private static long handle(NDArray array) {
+    static long handle(NDArray array) {
         return ((PtNDArray) array).getHandle();
     }
 
@@ -368,7 +249,7 @@ public final class Torch {
                 "An ATen argument cannot be a " + argument.getClass().getName());
     }
 
-    private static long[] rowMajorStrides(long[] sizes) {
+    static long[] rowMajorStrides(long[] sizes) {
         long[] strides = new long[sizes.length];
         long stride = 1;
         for (int i = sizes.length - 1; i >= 0; i--) {
@@ -378,7 +259,7 @@ public final class Torch {
         return strides;
     }
 
-    private static void check(int status, String function) {
+    static void check(int status, String function) {
         if (status != 0) {
             throw new TorchException(function + " failed");
         }

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 import java.io.EOFException;
 import java.io.IOException;
@@ -226,7 +227,7 @@ public final class Checkpoint implements AutoCloseable {
         try (NDManager scratch = target.getManager().newSubManager()) {
             NDArray leaf = Torch.detach(scratch, target);
             NDArray flat = PieceBuffer.flatten(scratch, leaf);
-            if (Torch.address(flat) == Torch.address(leaf)) {
+            if (TensorMemory.address(flat) == TensorMemory.address(leaf)) {
                 readDense(info, offset, flat);
             } else {
                 // The target has gaps, and flat is a copy.

@@ -7,6 +7,7 @@ import com.sun.jna.Native;
 import com.sun.jna.Pointer;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 import java.io.EOFException;
 import java.io.IOException;
@@ -131,7 +132,7 @@ final class PieceBuffer {
         }
 
         NDArray buffered() {
-            return Torch.fromMemory(manager, address, new Shape(length), type);
+            return TensorMemory.fromMemory(manager, address, new Shape(length), type);
         }
 
         @Override

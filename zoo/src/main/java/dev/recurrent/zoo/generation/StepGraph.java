@@ -15,6 +15,7 @@ import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.ConvertedWeights;
 import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.Scalars;
+import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.List;
@@ -139,7 +140,7 @@ final class StepGraph implements AutoCloseable {
             NDList fixed = state.layers().get(i).arrays();
             NDList made = next.layers().get(i).arrays();
             for (int j = 0; j < fixed.size(); j++) {
-                if (Torch.address(fixed.get(j)) != Torch.address(made.get(j))) {
+                if (TensorMemory.address(fixed.get(j)) != TensorMemory.address(made.get(j))) {
                     Torch.copyInto(fixed.get(j), made.get(j));
                 }
             }
