@@ -13,8 +13,7 @@ import java.util.Arrays;
 import java.util.stream.Collectors;
 
 /**
- * Calls ATen operators by name through PyTorch's dispatcher, so that autograd records them, and
- * reaches the memory under an {@link NDArray}.
+ * Calls ATen operators by name through PyTorch's dispatcher, so that autograd records them.
  *
  * <p>Arguments are given in the operator's schema order, every one of them, as Java values:
  *
