@@ -68,7 +68,7 @@ public final class DeltaRule {
             double scale,
             NDArray state,
             Positions positions) {
-        return apply(q, k, v, beta, logDecay, scale, state, positions, false);
+        return new Call(q, k, v, beta, logDecay, scale, state, positions).run();
     }
 
     /**
@@ -86,35 +86,14 @@ public final class DeltaRule {
             double scale,
             NDArray state,
             Positions positions) {
-        return apply(q, k, v, beta, logDecay, scale, state, positions, true);
+        DeltaSizes.check(q, k, v, beta, logDecay, state, positions);
+        return DeltaStep.fits(state, positions, q, k, v, beta, logDecay)
+                ? DeltaStep.apply(q, k, v, Gates.of(beta, logDecay), false, scale, state, positions)
+                : apply(q, k, v, beta, logDecay, scale, state, positions);
     }
 
-    private static Output apply(
-            NDArray q,
-            NDArray k,
-            NDArray v,
-            NDArray beta,
-            NDArray logDecay,
-            double scale,
-            NDArray state,
-            Positions positions,
-            boolean overwrite) {
-        DeltaSizes sizes = DeltaSizes.check(q, k, v, beta, logDecay, state, positions);
-        if (overwrite && DeltaStep.fits(state, positions, q, k, v, beta, logDecay)) {
-            return DeltaStep.apply(
-                    q, k, v, Gates.of(beta, logDecay), false, scale, state, positions);
-        }
-        Optional<CudaDevice> device = Kernels.taking(v, q, k, beta, logDecay, state);
-        if (device.isPresent()
-                && sizes.time() > 1
-                && DeltaRuleOperation.fits(device.get(), q, k, v)) {
-            return fused(device.get(), q, k, v, beta, logDecay, scale, state, positions);
-        }
-        return portable(sizes, q, k, v, beta, logDecay, scale, state, positions);
-    }
-
-    private static Output fused(
-            CudaDevice device,
+    /** The arguments of {@link #apply}. */
+    private record Call(
             NDArray q,
             NDArray k,
             NDArray v,
@@ -123,40 +102,45 @@ public final class DeltaRule {
             double scale,
             NDArray state,
             Positions positions) {
-        NDArray marks = positions.isPlain() ? null : positions.array();
-        NDArray seen = positions.startsFresh() ? null : state;
-        DeltaRuleOperation operation = new DeltaRuleOperation(device, scale, marks);
-        NDArray[] outputs = Tape.apply(operation, q, k, v, beta, logDecay, seen);
-        return new Output(outputs[0], outputs[1]);
-    }
 
-    private static Output portable(
-            DeltaSizes sizes,
-            NDArray q,
-            NDArray k,
-            NDArray v,
-            NDArray beta,
-            NDArray logDecay,
-            double scale,
-            NDArray state,
-            Positions positions) {
-        NDArray keys = wide(k);
-        NDArray strengths = beta == null ? null : wide(beta);
-        NDArray decays = logDecay == null ? null : wide(logDecay);
-        if (positions.isPadded()) {
-            NDArray real = positions.real().expandDims(2); // [B, T, 1]
-            decays = decays == null ? null : decays.mul(real);
-            strengths = strengths == null ? null : strengths.mul(real);
-            keys = beta == null ? keys.mul(real.expandDims(3)) : keys;
+        Output run() {
+            DeltaSizes sizes = DeltaSizes.check(q, k, v, beta, logDecay, state, positions);
+            NDArray seen = positions.startsFresh() ? null : state;
+            Optional<CudaDevice> device = Kernels.taking(v, q, k, beta, logDecay, seen);
+            boolean fits =
+                    device.isPresent()
+                            && sizes.time() > 1
+                            && DeltaRuleOperation.fits(device.get(), q, k, v);
+            return fits ? fused(device.get(), seen) : portable(sizes, seen);
         }
-        NDArray queries = wide(q).mul(Scalars.of(scale));
-        NDArray seen = positions.startsFresh() ? null : state;
-        Output output =
-                sizes.time() == 1
-                        ? step(sizes, queries, keys, wide(v), strengths, decays, seen, positions)
-                        : DeltaChunks.apply(
-                                sizes, queries, keys, wide(v), strengths, decays, seen, positions);
-        return new Output(Torch.cast(output.values(), Torch.typeOf(v)), output.state());
+
+        private Output fused(CudaDevice device, NDArray seen) {
+            NDArray marks = positions.isPlain() ? null : positions.array();
+            DeltaRuleOperation operation = new DeltaRuleOperation(device, scale, marks);
+            NDArray[] outputs = Tape.apply(operation, q, k, v, beta, logDecay, seen);
+            return new Output(outputs[0], outputs[1]);
+        }
+
+        private Output portable(DeltaSizes sizes, NDArray seen) {
+            NDArray keys = wide(k);
+            NDArray strengths = beta == null ? null : wide(beta);
+            NDArray decays = logDecay == null ? null : wide(logDecay);
+            if (positions.isPadded()) {
+                NDArray real = positions.real().expandDims(2); // [B, T, 1]
+                decays = decays == null ? null : decays.mul(real);
+                strengths = strengths == null ? null : strengths.mul(real);
+                keys = beta == null ? keys.mul(real.expandDims(3)) : keys;
+            }
+            NDArray queries = wide(q).mul(Scalars.of(scale));
+            NDArray values = wide(v);
+            Output output =
+                    sizes.time() == 1
+                            ? step(sizes, queries, keys, values, strengths, decays, seen, positions)
+                            : DeltaChunks.apply(
+                                    sizes, queries, keys, values, strengths, decays, seen,
+                                    positions);
+            return new Output(Torch.cast(output.values(), Torch.typeOf(v)), output.state());
+        }
     }
 
     private static Output step(
