@@ -17,8 +17,8 @@ public enum RuleBench {
 
         @Override
         public void run(Bench bench, BenchShape shape) {
-            portable(bench, shape);
             DeltaKernelBench.run(bench, shape, "delta rule", false);
+            portable(bench, shape);
         }
     },
     GATED_DELTA_RULE(1, 2048) {
@@ -29,8 +29,8 @@ public enum RuleBench {
 
         @Override
         public void run(Bench bench, BenchShape shape) {
-            portable(bench, shape);
             DeltaKernelBench.run(bench, shape, "gated delta rule", true);
+            portable(bench, shape);
         }
     },
     STATE_SPACE_DUALITY(1, 2048) {

@@ -83,7 +83,7 @@ public record GenerationConfig(
         private List<String> stopStrings = List.of();
         private Set<Long> stopIds = Set.of();
         private boolean ignoreEndOfText;
-        private int prefillChunk = 512;
+        private int prefillChunk = 2048;
 
         private Builder() {}
 
