@@ -1,5 +1,6 @@
 package dev.recurrent.blocks.torch;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import java.util.function.Supplier;
 
@@ -30,6 +31,16 @@ public enum MatrixPrecision {
     public interface Use extends AutoCloseable {
         @Override
         void close();
+    }
+
+    /**
+     * Returns what serves on a device where nobody chose.
+     *
+     * @param device any device
+     * @return {@link #BFLOAT16} on GPUs, which multiply it many times as fast, else {@link #FULL}
+     */
+    public static MatrixPrecision usual(Device device) {
+        return device.isGpu() ? BFLOAT16 : FULL;
     }
 
     /** Returns what holds on this thread. */

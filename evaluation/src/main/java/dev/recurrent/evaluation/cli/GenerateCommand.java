@@ -97,8 +97,9 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(
             names = "--precision",
             paramLabel = "TYPE",
-            defaultValue = "full",
-            description = "Of the products: full, bfloat16 or float16 (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Of the products: full, bfloat16 or float16 (default: bfloat16 on GPUs, else"
+                            + " full).")
     private MatrixPrecision precision;
 
     @Override
@@ -113,14 +114,20 @@ final class GenerateCommand implements Callable<Integer> {
             long start = System.nanoTime();
             loaded(model, (start - opening) / 1e9);
             List<GenerationResult> results =
-                    precision.during(
-                            () ->
-                                    texts.size() == 1
-                                            ? List.of(stream(generator, texts.get(0), config))
-                                            : batch(generator, texts, config));
+                    precision()
+                            .during(
+                                    () ->
+                                            texts.size() == 1
+                                                    ? List.of(
+                                                            stream(generator, texts.get(0), config))
+                                                    : batch(generator, texts, config));
             report(results, (System.nanoTime() - start) / 1e9);
         }
         return 0;
+    }
+
+    private MatrixPrecision precision() {
+        return precision == null ? MatrixPrecision.usual(device.device()) : precision;
     }
 
     private void loaded(Pretrained model, double seconds) {

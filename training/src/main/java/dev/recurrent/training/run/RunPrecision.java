@@ -5,7 +5,7 @@ import dev.recurrent.blocks.torch.MatrixPrecision;
 
 /** What {@link RunSetting#PRECISION} can be. */
 enum RunPrecision {
-    /** bfloat16 where there are fast products for it, on GPUs; full elsewhere. */
+    /** {@link MatrixPrecision#usual}. */
     AUTO,
     FULL,
     BFLOAT16,
@@ -13,7 +13,7 @@ enum RunPrecision {
 
     MatrixPrecision on(Device device) {
         return switch (this) {
-            case AUTO -> device.isGpu() ? MatrixPrecision.BFLOAT16 : MatrixPrecision.FULL;
+            case AUTO -> MatrixPrecision.usual(device);
             case FULL -> MatrixPrecision.FULL;
             case BFLOAT16 -> MatrixPrecision.BFLOAT16;
             case FLOAT16 -> MatrixPrecision.FLOAT16;
