@@ -98,6 +98,22 @@ class PositionsTest {
         assertThatThrownBy(() -> Positions.continued(where.reshape(1, 2), 99))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("must be int64 [B, 1], not int64(1, 2)");
+        assertThatThrownBy(() -> Positions.continued(manager.create(4L), 99))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("must be int64 [B, 1]");
+    }
+
+    @Test
+    void aStepOnTheDeviceMayBeAnything() {
+        NDArray where = manager.create(new long[] {0, 9, -1}, new Shape(3, 1));
+        Positions positions = Positions.step(where, 99);
+        assertThat(positions.isPadded()).isTrue();
+        assertThat(positions.hasResets()).isTrue();
+        assertThat(positions.startsFresh()).isFalse();
+        assertThat(positions.last()).isEqualTo(99);
+        assertThat(positions.real().toFloatArray()).containsExactly(1, 1, 0);
+        assertThat(positions.continues().toFloatArray()).containsExactly(0, 1, 1);
+        assertThat(positions.realLengths().toLongArray()).containsExactly(1, 1, 0);
     }
 
     @Test

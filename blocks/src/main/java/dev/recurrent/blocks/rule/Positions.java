@@ -9,6 +9,7 @@ import dev.recurrent.blocks.torch.TensorScope;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.LongFunction;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
@@ -132,7 +133,7 @@ public final class Positions {
      * @throws IllegalArgumentException if the tensor is not int64 [B, 1]
      */
     public static Positions step(NDArray positions, long last) {
-        return onDevice(positions, PositionLayout.ofStep(last));
+        return onDevice(positions, batch -> PositionLayout.ofStep(last));
     }
 
     /**
@@ -144,11 +145,10 @@ public final class Positions {
      * @throws IllegalArgumentException if the tensor is not int64 [B, 1]
      */
     public static Positions continued(NDArray positions, long last) {
-        long batch = positions.getShape().get(0);
-        return onDevice(positions, PositionLayout.ofContinued(batch, last));
+        return onDevice(positions, batch -> PositionLayout.ofContinued(batch, last));
     }
 
-    private static Positions onDevice(NDArray positions, PositionLayout layout) {
+    private static Positions onDevice(NDArray positions, LongFunction<PositionLayout> layout) {
         Shape shape = positions.getShape();
         if (positions.getDataType() != DataType.INT64
                 || shape.dimension() != 2
@@ -158,7 +158,9 @@ public final class Positions {
                             + positions.getDataType()
                             + shape);
         }
-        Positions step = new Positions(positions.getManager(), shape.get(0), 1, -1, null, layout);
+        long batch = shape.get(0);
+        Positions step =
+                new Positions(positions.getManager(), batch, 1, -1, null, layout.apply(batch));
         step.derived.put("positions", positions);
         return step;
     }
