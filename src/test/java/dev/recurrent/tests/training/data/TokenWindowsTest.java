@@ -221,7 +221,11 @@ class TokenWindowsTest {
                     .hasMessageContaining("batch 0");
         }
         Path latin = Files.write(folder.resolve("latin.txt"), new byte[] {'a', (byte) 0xe9, 'b'});
-        refuses(latin, "latin.txt is not UTF-8");
+        refuses(latin, "latin.txt is not UTF-8 text from byte 1");
+        // An odd number of bytes before two-byte characters: one stands across a read's end.
+        byte[] text = ("a" + "é".repeat(70_000)).getBytes(StandardCharsets.UTF_8);
+        Files.write(latin, Arrays.copyOf(text, text.length - 1));
+        refuses(latin, "from byte " + (text.length - 2));
         Path lines =
                 Files.writeString(folder.resolve("a.jsonl"), "{\"text\": \"x\"}\n{\"text\": \n");
         refuses(lines, "a.jsonl, line 2: this is no JSON");

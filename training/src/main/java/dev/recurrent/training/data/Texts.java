@@ -99,7 +99,8 @@ public final class Texts {
                     pieces(reader, reading);
                 }
             } catch (CharacterCodingException e) {
-                throw new DataException(file + " is not UTF-8 text", e);
+                throw new DataException(
+                        file + " is not UTF-8 text from byte " + MalformedText.firstByte(file), e);
             } catch (DataException e) {
                 throw e;
             } catch (IOException e) {
