@@ -70,7 +70,7 @@ public final class ResidualBlock extends SizedBlock {
             boolean training,
             Dropout dropout) {
         try (TensorScope scope = new TensorScope()) {
-            NDArray input = postNorm ? x : Tape.join(mixerNorm.forward(store, x, training));
+            NDArray input = postNorm ? x : mixerNorm.forward(store, x, training);
             SequenceMixer.Output mixed = mixer.forward(store, input, positions, state, training);
             // An inner scope let go of it.
             NDArray update = scope.adopt(mixed.y()); // [B, T, D]

@@ -41,9 +41,6 @@ import dev.recurrent.blocks.torch.Torch;
  */
 public class DeltaNet extends SequenceMixer {
 
-    /** Keeps the norm of a vector of zeros finite; not the output norm's, and the same upstream. */
-    private static final double QUERY_KEY_EPSILON = 1e-6;
-
     private final DeltaNetConfig config;
     private final Projection inputs;
     private final Projection strength;
@@ -271,13 +268,11 @@ public class DeltaNet extends SequenceMixer {
 
     /** Normalises queries and keys [B, T, 2·H, K] per head, in float32. */
     private NDArray normalize(NDArray qk) {
-        NDArray wide = Torch.cast(qk, ScalarType.FLOAT32);
-        int[] perHead = {3};
-        if (config.queryKeyNorm() == QueryKeyNorm.SUM) {
-            return wide.div(wide.sum(perHead, true));
+        if (config.queryKeyNorm() == QueryKeyNorm.L2) {
+            return QueryKeyValue.normalize(qk);
         }
-        NDArray squares = wide.mul(wide).sum(perHead, true); // [B, T, 2·H, 1]
-        return wide.mul(Aten.rsqrt(squares.add(Scalars.of(QUERY_KEY_EPSILON))));
+        NDArray wide = Torch.cast(qk, ScalarType.FLOAT32);
+        return Torch.cast(wide.div(wide.sum(new int[] {3}, true)), Torch.typeOf(qk));
     }
 
     /** Returns β, [B, T, HV]. */

@@ -93,13 +93,10 @@ public final class MultiQueryAttention extends SequenceMixer {
     @Override
     protected Output mix(
             ParameterStore store,
-            NDArray input,
+            NDArray x,
             Positions positions,
             MixerState state,
             boolean training) {
-        // Rotations are operations of their own, which share their input with one another and with
-        // the gate.
-        NDArray x = Tape.join(input);
         NDArray projected = queries.forward(store, x, training); // [B, T, H·K or 2·H·K]
         NDArray gate = null;
         if (config.outputGate()) {

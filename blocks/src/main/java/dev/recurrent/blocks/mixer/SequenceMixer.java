@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.nn.SizedBlock;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.TensorScope;
@@ -65,7 +66,8 @@ public abstract class SequenceMixer extends SizedBlock {
         check(x, positions, state);
         try (TensorScope scope = new TensorScope()) {
             MixerState seen = positions.startsFresh() ? null : state;
-            NDArray ordered = positions.isCompact() ? x : positions.compact(x);
+            // Several operations of a mixer read it.
+            NDArray ordered = Tape.join(positions.isCompact() ? x : positions.compact(x));
             Output output = mix(store, ordered, positions.compacted(), seen, training);
             NDArray y = output.y();
             if (!positions.isCompact()) {

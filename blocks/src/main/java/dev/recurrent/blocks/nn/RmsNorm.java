@@ -106,7 +106,7 @@ public final class RmsNorm extends SizedBlock {
             return new Sum(results[0], results[1]);
         }
         NDArray sum = Tape.join(Torch.cast(x.add(update), Torch.typeOf(x))); // [..., size]
-        return new Sum(sum, Tape.join(forward(store, sum, training)));
+        return new Sum(sum, forward(store, sum, training));
     }
 
     /**

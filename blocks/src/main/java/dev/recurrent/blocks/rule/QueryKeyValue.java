@@ -139,8 +139,13 @@ public final class QueryKeyValue {
                 convolved.state());
     }
 
-    /** Divides by the length along the last axis, in float32. */
-    private static NDArray normalize(NDArray heads) {
+    /**
+     * Divides by the length, in float32.
+     *
+     * @param heads [B, T, H, K]
+     * @return x / √(Σx² + 1e-6) of every head, [B, T, H, K], of the same type
+     */
+    public static NDArray normalize(NDArray heads) {
         NDArray wide = Torch.cast(heads, ScalarType.FLOAT32);
         NDArray squares = wide.mul(wide).sum(new int[] {3}, true); // [B, T, 2·H, 1]
         NDArray normal = wide.mul(Aten.rsqrt(squares.add(Scalars.of(EPSILON))));
