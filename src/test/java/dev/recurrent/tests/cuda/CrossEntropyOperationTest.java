@@ -3,10 +3,8 @@ package dev.recurrent.tests.cuda;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.data.Offset.offset;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
-import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -36,7 +34,7 @@ class CrossEntropyOperationTest {
 
     @BeforeEach
     void open() {
-        assumeTrue(Engine.getEngine("PyTorch").getGpuCount() > 0, "PyTorch sees no GPU");
+        CudaCase.needDevice();
         manager = NDManager.newBaseManager(Device.gpu());
         device = Kernels.on(Device.gpu()).orElseThrow();
     }

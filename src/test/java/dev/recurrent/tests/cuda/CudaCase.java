@@ -27,9 +27,14 @@ final class CudaCase implements AutoCloseable {
 
     /** Skips the test where there is no device. */
     CudaCase() {
-        assumeTrue(Engine.getEngine("PyTorch").getGpuCount() > 0, "PyTorch sees no GPU");
+        needDevice();
         manager = NDManager.newBaseManager(Device.gpu());
         assertThat(Kernels.on(Device.gpu())).isPresent();
+    }
+
+    /** Skips the test where there is no device. */
+    static void needDevice() {
+        assumeTrue(Engine.getEngine("PyTorch").getGpuCount() > 0, "PyTorch sees no GPU");
     }
 
     /** Standard normal values of a type. */
@@ -45,21 +50,25 @@ final class CudaCase implements AutoCloseable {
             case "continued":
                 return Positions.range(manager, batch, length, 5);
             case "documents":
-                return documents(batch, length);
+                return documents(manager, batch, length, 13);
             default:
                 throw new IllegalArgumentException(kind);
         }
     }
 
-    /** The first row ends in padding, and the last is padding alone where there are three. */
-    private Positions documents(int batch, int length) {
+    /**
+     * Documents in rows. The first row ends in padding, and the third is padding alone.
+     *
+     * @param mean how many tokens a document has on average
+     */
+    static Positions documents(NDManager manager, int batch, int length, int mean) {
         Random random = new Random(length);
         long[] positions = new long[batch * length];
         for (int row = 0; row < batch; row++) {
             int real = row == 0 ? length - length / 3 : row == 2 ? 0 : length;
             long position = 7L * row;
             for (int t = 0; t < length; t++) {
-                position = random.nextInt(13) == 0 ? 0 : position;
+                position = random.nextInt(mean) == 0 ? 0 : position;
                 positions[row * length + t] = t < real ? position++ : Positions.PADDING;
             }
         }

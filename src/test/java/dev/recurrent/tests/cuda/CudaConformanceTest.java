@@ -1,10 +1,8 @@
 package dev.recurrent.tests.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
-import ai.djl.engine.Engine;
 import dev.recurrent.evaluation.verify.Expected;
 import dev.recurrent.evaluation.verify.Verification;
 import dev.recurrent.tests.support.Conformance;
@@ -24,7 +22,7 @@ class CudaConformanceTest {
 
     @BeforeAll
     static void needsAGpu() {
-        assumeTrue(Engine.getEngine("PyTorch").getGpuCount() > 0, "PyTorch sees no GPU");
+        CudaCase.needDevice();
     }
 
     @ParameterizedTest

@@ -1,10 +1,8 @@
 package dev.recurrent.tests.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
-import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import dev.recurrent.blocks.cuda.Kernels;
@@ -37,7 +35,7 @@ class DeltaStepKernelTest {
 
     @BeforeEach
     void open() {
-        assumeTrue(Engine.getEngine("PyTorch").getGpuCount() > 0, "PyTorch sees no GPU");
+        CudaCase.needDevice();
         manager = NDManager.newBaseManager(Device.gpu());
         Kernels.on(Device.gpu()).orElseThrow();
     }

@@ -2,10 +2,8 @@ package dev.recurrent.tests.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
-import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -43,7 +41,7 @@ class FewRowsKernelTest {
 
     @BeforeEach
     void open() {
-        assumeTrue(Engine.getEngine("PyTorch").getGpuCount() > 0, "PyTorch sees no GPU");
+        CudaCase.needDevice();
         manager = NDManager.newBaseManager(Device.gpu());
         device = Kernels.on(Device.gpu()).orElseThrow();
     }

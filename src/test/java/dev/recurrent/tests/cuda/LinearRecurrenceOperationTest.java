@@ -1,10 +1,8 @@
 package dev.recurrent.tests.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
-import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -57,7 +55,7 @@ class LinearRecurrenceOperationTest {
 
     @BeforeEach
     void open() {
-        assumeTrue(Engine.getEngine("PyTorch").getGpuCount() > 0, "PyTorch sees no GPU");
+        CudaCase.needDevice();
         manager = NDManager.newBaseManager(Device.gpu());
         device = Kernels.on(Device.gpu()).orElseThrow();
     }
@@ -103,17 +101,7 @@ class LinearRecurrenceOperationTest {
 
     /** Documents of some tens of tokens, and padding at the end of the first row. */
     private Positions documents(int length) {
-        Random random = new Random(length);
-        long[] positions = new long[B * length];
-        for (int row = 0; row < B; row++) {
-            int real = row == 0 ? length - length / 3 : length;
-            long position = 7L * row;
-            for (int t = 0; t < length; t++) {
-                position = random.nextInt(40) == 0 ? 0 : position;
-                positions[row * length + t] = t < real ? position++ : Positions.PADDING;
-            }
-        }
-        return Positions.of(manager, B, length, positions);
+        return CudaCase.documents(manager, B, length, 40);
     }
 
     /** The rule itself takes the portable form there. */

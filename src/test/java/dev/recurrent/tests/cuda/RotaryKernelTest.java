@@ -1,10 +1,8 @@
 package dev.recurrent.tests.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
-import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import dev.recurrent.blocks.autograd.Tape;
@@ -41,7 +39,7 @@ class RotaryKernelTest {
 
     @BeforeEach
     void open() {
-        assumeTrue(Engine.getEngine("PyTorch").getGpuCount() > 0, "PyTorch sees no GPU");
+        CudaCase.needDevice();
         manager = NDManager.newBaseManager(Device.gpu());
     }
 

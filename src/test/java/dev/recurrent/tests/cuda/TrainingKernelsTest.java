@@ -1,10 +1,8 @@
 package dev.recurrent.tests.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
-import ai.djl.engine.Engine;
 import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.tests.support.TinyTrainer;
@@ -39,7 +37,7 @@ class TrainingKernelsTest {
 
     @BeforeAll
     static void needsAGpu() {
-        assumeTrue(Engine.getEngine("PyTorch").getGpuCount() > 0, "PyTorch sees no GPU");
+        CudaCase.needDevice();
     }
 
     static Stream<String> entries() {

@@ -104,19 +104,6 @@ class PositionsTest {
     }
 
     @Test
-    void aStepOnTheDeviceMayBeAnything() {
-        NDArray where = manager.create(new long[] {0, 9, -1}, new Shape(3, 1));
-        Positions positions = Positions.step(where, 99);
-        assertThat(positions.isPadded()).isTrue();
-        assertThat(positions.hasResets()).isTrue();
-        assertThat(positions.startsFresh()).isFalse();
-        assertThat(positions.last()).isEqualTo(99);
-        assertThat(positions.real().toFloatArray()).containsExactly(1, 1, 0);
-        assertThat(positions.continues().toFloatArray()).containsExactly(0, 1, 1);
-        assertThat(positions.realLengths().toLongArray()).containsExactly(1, 1, 0);
-    }
-
-    @Test
     void derivesTensorsOnce() {
         Positions positions = of(new long[] {3, 0, 1, -1}, new long[] {0, 0, -1, -1});
         assertThat(positions.realLengths().toLongArray()).containsExactly(3, 2);

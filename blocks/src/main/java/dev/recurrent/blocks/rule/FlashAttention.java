@@ -56,7 +56,6 @@ public final class FlashAttention {
         Optional<CudaDevice> device = Kernels.on(q.getDevice());
         return device.isPresent()
                 && isHalf(typeOf(q))
-                && positions.isKnown()
                 && positions.isCompact()
                 && fits(
                         q.getShape().get(3),

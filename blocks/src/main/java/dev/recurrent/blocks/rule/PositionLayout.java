@@ -13,7 +13,7 @@ import java.util.stream.IntStream;
  * @param resetsAtStart whether some row begins with a document
  * @param resetsInside whether a document starts inside a row
  * @param last the greatest position
- * @param realLengths how many tokens of each row are not padding; null if the host does not know
+ * @param realLengths how many tokens of each row are not padding
  */
 record PositionLayout(
         int length,
@@ -39,11 +39,6 @@ record PositionLayout(
                 false,
                 start + length - 1,
                 lengths);
-    }
-
-    /** The layout of one token a row whose positions the host does not know: anything may be. */
-    static PositionLayout ofStep(long last) {
-        return new PositionLayout(1, true, true, false, true, false, last, null);
     }
 
     /** The layout of one token a row that continues a document, {@code last} at the farthest. */

@@ -9,7 +9,6 @@ import dev.recurrent.blocks.torch.TensorScope;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.function.LongFunction;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
@@ -122,33 +121,16 @@ public final class Positions {
     }
 
     /**
-     * One token a row, at positions that are known on the device alone, so that what is launched
-     * for them can be replayed for others: any of them may start a document, continue one or be
-     * padding.
+     * One token a row, each of which continues a document at a position that is known on the device
+     * alone, so that what is launched for them can be replayed for others.
      *
-     * @param positions int64 [B, 1], in whose manager derived tensors will live; what is computed
-     *     reads it when it runs
+     * @param positions int64 [B, 1], none of them 0 or padding, in whose manager derived tensors
+     *     will live; what is computed reads it when it runs
      * @param last the greatest position it will ever hold: caches get room for it
      * @return the positions
      * @throws IllegalArgumentException if the tensor is not int64 [B, 1]
      */
-    public static Positions step(NDArray positions, long last) {
-        return onDevice(positions, batch -> PositionLayout.ofStep(last));
-    }
-
-    /**
-     * As {@link #step}, where each token continues a document, which asks for less.
-     *
-     * @param positions int64 [B, 1], none of them 0 or padding
-     * @param last the greatest position it will ever hold
-     * @return the positions
-     * @throws IllegalArgumentException if the tensor is not int64 [B, 1]
-     */
     public static Positions continued(NDArray positions, long last) {
-        return onDevice(positions, batch -> PositionLayout.ofContinued(batch, last));
-    }
-
-    private static Positions onDevice(NDArray positions, LongFunction<PositionLayout> layout) {
         Shape shape = positions.getShape();
         if (positions.getDataType() != DataType.INT64
                 || shape.dimension() != 2
@@ -158,11 +140,11 @@ public final class Positions {
                             + positions.getDataType()
                             + shape);
         }
-        long batch = shape.get(0);
-        Positions step =
-                new Positions(positions.getManager(), batch, 1, -1, null, layout.apply(batch));
-        step.derived.put("positions", positions);
-        return step;
+        PositionLayout layout = PositionLayout.ofContinued(shape.get(0), last);
+        Positions continued =
+                new Positions(positions.getManager(), shape.get(0), 1, -1, null, layout);
+        continued.derived.put("positions", positions);
+        return continued;
     }
 
     /** Returns B. */
@@ -235,11 +217,6 @@ public final class Positions {
         return values == null ? start : values[Math.toIntExact(row * length)];
     }
 
-    /** Returns whether the positions are known on the host. */
-    boolean isKnown() {
-        return layout.realLengths() != null;
-    }
-
     /** Returns the manager that derived tensors live in. */
     public NDManager manager() {
         return manager;
@@ -252,12 +229,7 @@ public final class Positions {
 
     /** Returns how many tokens of each row are not padding, int64 [B]. */
     public NDArray realLengths() {
-        return derive(
-                "realLengths",
-                () ->
-                        layout.realLengths() == null
-                                ? isReal().toType(DataType.INT64, false).sum(new int[] {1})
-                                : manager.create(layout.realLengths()));
+        return derive("realLengths", () -> manager.create(layout.realLengths()));
     }
 
     /** Returns 1 where there is a token and 0 where there is padding, float32 [B, T]. */
