@@ -9,6 +9,7 @@ import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
 import dev.recurrent.blocks.rule.LinearMap;
 import dev.recurrent.blocks.torch.TensorScope;
+import java.util.Arrays;
 import java.util.Optional;
 
 /**
@@ -111,6 +112,22 @@ public final class Projection extends SizedBlock {
             NDArray y = LinearMap.apply(x, w, b); // [..., out]
             return scope.pass(y.add(adapter.forward(store, x, training)));
         }
+    }
+
+    /**
+     * Applies several projections to one input.
+     *
+     * @param store the parameters' store
+     * @param x [..., in]
+     * @param training whether gradients are wanted
+     * @param projections all of the same in
+     * @return [..., out] of each, in their order
+     */
+    public static NDArray[] together(
+            ParameterStore store, NDArray x, boolean training, Projection... projections) {
+        return Arrays.stream(projections)
+                .map(projection -> projection.forward(store, x, training))
+                .toArray(NDArray[]::new);
     }
 
     @Override

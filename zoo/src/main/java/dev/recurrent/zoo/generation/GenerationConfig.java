@@ -154,7 +154,7 @@ public record GenerationConfig(
             return this;
         }
 
-        /** Sets how many prompt tokens are consumed at a time; 512 by default. */
+        /** Sets how many prompt tokens are consumed at a time; 2048 by default. */
         public Builder optPrefillChunk(int value) {
             prefillChunk = value;
             return this;
