@@ -90,6 +90,11 @@ public final class ResidualBlock extends SizedBlock {
             return x.add(dropped); // [B, T, D]
         }
         RmsNorm.Sum sum = mlpNorm.addThenForward(store, x, dropped, training);
+        if (dropout == null) {
+            NDArray y = mlp.addTo(store, sum.values(), sum.normed(), training); // [B, T, D]
+            NDScope.register(y);
+            return y;
+        }
         return sum.values().add(drop(mlp(store, sum.normed(), training), dropout)); // [B, T, D]
     }
 

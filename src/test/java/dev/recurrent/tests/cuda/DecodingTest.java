@@ -183,10 +183,9 @@ class DecodingTest {
     void aReplayFollowsItsInputs() {
         NDArray x = Tensors.normal(manager, 1, 5);
         NDArray sum = manager.zeros(x.getShape());
-        try (CudaGraph graph =
-                CudaGraph.record(device, () -> sum.addi(x), () -> sum.addi(x.mul(x)))) {
-            assertThat(sum.toFloatArray()).isEqualTo(x.toFloatArray());
-            NDArray wanted = sum.add(x.mul(x));
+        NDArray wanted = sum.add(x.mul(x));
+        try (CudaGraph graph = CudaGraph.record(device, () -> sum.addi(x.mul(x)))) {
+            assertThat(sum.toFloatArray()).containsOnly(0);
             graph.replay();
             assertThat(sum.toFloatArray()).isEqualTo(wanted.toFloatArray());
             x.muli(2);
@@ -199,7 +198,7 @@ class DecodingTest {
     @Test
     void aClosedGraphIsNotReplayed() {
         NDArray x = Tensors.normal(manager, 1, 5);
-        CudaGraph graph = CudaGraph.record(device, () -> x.addi(x), () -> x.addi(x));
+        CudaGraph graph = CudaGraph.record(device, () -> x.addi(x));
         graph.close();
         graph.close();
         assertThatThrownBy(graph::replay).isInstanceOf(IllegalStateException.class);
@@ -208,12 +207,11 @@ class DecodingTest {
     @Test
     void whatReadsFromTheDeviceIsRefused() {
         NDArray x = Tensors.normal(manager, 1, 5);
-        assertThatThrownBy(
-                        () -> CudaGraph.record(device, () -> x.addi(x), () -> x.sum().getFloat()))
+        assertThatThrownBy(() -> CudaGraph.record(device, () -> x.sum().getFloat()))
                 .isInstanceOf(CudaException.class)
                 .hasMessageContaining("cannot be recorded");
         // The device, and further graphs, are none the worse.
-        try (CudaGraph graph = CudaGraph.record(device, () -> x.addi(x), () -> x.subi(x))) {
+        try (CudaGraph graph = CudaGraph.record(device, () -> x.subi(x))) {
             graph.replay();
             assertThat(x.toFloatArray()).containsOnly(0);
         }

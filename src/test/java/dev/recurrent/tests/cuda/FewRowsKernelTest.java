@@ -8,9 +8,13 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.kernel.FewRowsKernel;
+import dev.recurrent.blocks.kernel.FewRowsKernel.Matrix;
+import dev.recurrent.blocks.kernel.GatedProductOperation;
+import dev.recurrent.blocks.kernel.GatedProductOperation.Function;
 import dev.recurrent.blocks.rule.LinearMap;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ConvertedWeights;
@@ -73,7 +77,7 @@ class FewRowsKernelTest {
             NDArray w = Torch.cast(Tensors.normal(scope, 2, out, in), type);
             NDArray b = rows % 2 == 0 ? null : Tensors.normal(scope, 3, out);
             scope.full(new Shape(rows, out), Float.NaN).close();
-            NDArray y = FewRowsKernel.apply(device, x, w, b);
+            NDArray y = FewRowsKernel.apply(device, x, new Matrix(w, b))[0];
             NDArray read = Torch.cast(x, type == ScalarType.FLOAT32 ? xType : type);
             NDArray wanted = exact(read).matMul(exact(w).transpose());
             wanted = b == null ? wanted : wanted.add(exact(b));
@@ -85,7 +89,7 @@ class FewRowsKernelTest {
                     wide,
                     wanted.toType(DataType.FLOAT32, false),
                     xType == ScalarType.FLOAT32 ? TOLERANCE : BFLOAT16_TOLERANCE);
-            NDArray again = FewRowsKernel.apply(device, x, w, b);
+            NDArray again = FewRowsKernel.apply(device, x, new Matrix(w, b))[0];
             assertThat(Torch.cast(again, ScalarType.FLOAT32).toFloatArray())
                     .as(what)
                     .isEqualTo(wide.toFloatArray());
@@ -96,14 +100,110 @@ class FewRowsKernelTest {
         return Torch.cast(Torch.cast(array, ScalarType.FLOAT32), ScalarType.FLOAT64);
     }
 
+    /** The same sums, whichever other matrices share the launch. */
+    @ParameterizedTest
+    @CsvSource({"8, 1", "40, 33", "264, 17", "2048, 300"})
+    void severalMatricesAreReadAsEachAlone(int in, int out) {
+        for (ScalarType type : new ScalarType[] {ScalarType.BFLOAT16, ScalarType.FLOAT32}) {
+            for (int rows : new int[] {1, 3, 4, 9, 16}) {
+                if (!FewRowsKernel.fits(rows, in, type)) {
+                    continue;
+                }
+                NDArray x = Tensors.normal(manager, 1, rows, in);
+                Matrix[] matrices = {
+                    matrix(type, out, in, true),
+                    matrix(type, 3, in, false),
+                    matrix(type, 16, in, true),
+                    matrix(type, 2 * out + 1, in, true),
+                    matrix(type, out, in, false)
+                };
+                NDArray[] together = FewRowsKernel.apply(device, x, matrices);
+                for (int i = 0; i < matrices.length; i++) {
+                    NDArray alone = FewRowsKernel.apply(device, x, matrices[i])[0];
+                    // Threads, and with them the order of sums, depend on how many blocks there
+                    // are.
+                    Tensors.assertClose(type + " " + rows + " " + i, together[i], alone, TOLERANCE);
+                }
+            }
+        }
+    }
+
+    private Matrix matrix(ScalarType type, int out, int in, boolean biased) {
+        NDArray weight = Torch.cast(Tensors.normal(manager, 7 + out, out, in), type);
+        return new Matrix(weight, biased ? Tensors.normal(manager, 5 + out, out) : null);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"8, 1", "40, 33", "264, 17", "2560, 3840"})
+    void gatesAndAddsLikeKernelsOfTheirOwn(int in, int out) {
+        for (ScalarType xType : new ScalarType[] {ScalarType.FLOAT32, ScalarType.BFLOAT16}) {
+            // Where a sum is rounded to bf16 before it is gated, another order may round elsewhere.
+            double tolerance = xType == ScalarType.FLOAT32 ? TOLERANCE : BFLOAT16_TOLERANCE;
+            for (int rows : new int[] {1, 2, 8, 9, 16}) {
+                NDArray x = Torch.cast(Tensors.normal(manager, 1, rows, 1, in), xType);
+                Matrix gate = matrix(ScalarType.BFLOAT16, out, in, true);
+                Matrix matrix = matrix(ScalarType.BFLOAT16, out, in, rows % 2 == 0);
+                NDArray[] both = FewRowsKernel.apply(device, x, gate, matrix);
+                for (Function function : Function.values()) {
+                    NDArray wanted =
+                            Tape.apply(
+                                    new GatedProductOperation(device, function), both[0], both[1])[
+                                    0];
+                    NDArray gated = FewRowsKernel.gated(device, function, x, gate, matrix);
+                    assertThat(Torch.typeOf(gated)).isEqualTo(xType);
+                    Tensors.assertClose(
+                            function + " " + rows, wide(gated), wide(wanted), tolerance);
+                }
+                NDArray stream = Tensors.normal(manager, 9, rows, 1, out);
+                NDArray sum = FewRowsKernel.addTo(device, stream, x, matrix);
+                assertThat(Torch.typeOf(sum)).isEqualTo(ScalarType.FLOAT32);
+                NDArray alone = FewRowsKernel.apply(device, x, matrix)[0];
+                Tensors.assertClose("sum " + rows, sum, stream.add(wide(alone)), tolerance);
+            }
+        }
+    }
+
+    private static NDArray wide(NDArray array) {
+        return Torch.cast(array, ScalarType.FLOAT32);
+    }
+
+    /** Kernels that start beside the end of those before must see all that these wrote. */
+    @Test
+    void chainsOfProductsSeeOneAnother() {
+        int width = 1024;
+        NDArray w =
+                Torch.cast(Tensors.normal(manager, 2, width, width).div(32), ScalarType.BFLOAT16);
+        Matrix matrix = new Matrix(w, null);
+        NDArray x = Torch.cast(Tensors.normal(manager, 1, 2, width), ScalarType.BFLOAT16);
+        float[] wanted = chain(x, matrix, true);
+        for (int run = 0; run < 20; run++) {
+            assertThat(chain(x, matrix, false)).isEqualTo(wanted);
+        }
+    }
+
+    private float[] chain(NDArray x, Matrix matrix, boolean waiting) {
+        NDArray y = x;
+        for (int i = 0; i < 50; i++) {
+            y = FewRowsKernel.addTo(device, x, y.tanh(), matrix);
+            if (waiting) {
+                wide(y).toFloatArray();
+            }
+            y = FewRowsKernel.apply(device, y, matrix, matrix)[1];
+            if (waiting) {
+                wide(y).toFloatArray();
+            }
+        }
+        return wide(y).toFloatArray();
+    }
+
     @Test
     void viewsThatBeginAnywhereAreRead() {
         NDArray x = Aten.narrow(Tensors.normal(manager, 1, 2, 1, 45), 2, 3, 40);
         NDArray w = Tensors.normal(manager, 2, 7, 40);
-        NDArray y = FewRowsKernel.apply(device, x, w, null);
+        NDArray y = FewRowsKernel.apply(device, x, new Matrix(w, null))[0];
         Tensors.assertClose("view", y, Aten.linear(x, w, null), TOLERANCE);
         NDArray offset = Aten.narrow(Tensors.normal(manager, 1, 41), 0, 1, 40).reshape(1, 40);
-        NDArray z = FewRowsKernel.apply(device, offset, w, null);
+        NDArray z = FewRowsKernel.apply(device, offset, new Matrix(w, null))[0];
         Tensors.assertClose("offset", z, Aten.linear(offset, w, null), TOLERANCE);
     }
 
@@ -136,7 +236,7 @@ class FewRowsKernelTest {
     void refusesWhatItWouldReadAmiss() {
         NDArray x = Tensors.normal(manager, 1, 5, 40);
         NDArray w = Tensors.normal(manager, 2, 7, 40);
-        assertThatThrownBy(() -> FewRowsKernel.apply(device, x, w, null))
+        assertThatThrownBy(() -> FewRowsKernel.apply(device, x, new Matrix(w, null)))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("x (5, 40) is not for weights FLOAT32(7, 40)");
         assertThat(FewRowsKernel.fits(17, 40, ScalarType.BFLOAT16)).isFalse();

@@ -12,6 +12,9 @@ public final class CudaDevice {
     /** bf16 arithmetic, {@code cp.async} and {@code mma.sync} for bf16 begin here. */
     private static final int LEAST_CAPABILITY = 80;
 
+    /** Programmatic dependent launch begins here. */
+    private static final int EARLY_START_CAPABILITY = 90;
+
     private final Device device;
     private final CudaContext context;
     private final KernelCompiler compiler;
@@ -126,7 +129,7 @@ public final class CudaDevice {
         int status =
                 context.run(() -> CudaDriver.cuModuleGetFunction(function, module, key.name()));
         CudaDriver.check(status, "Finding " + name);
-        return new Kernel(name, function[0], context, device);
+        return new Kernel(name, function[0], context, device, capability >= EARLY_START_CAPABILITY);
     }
 
     private long load(ModuleKey key) {

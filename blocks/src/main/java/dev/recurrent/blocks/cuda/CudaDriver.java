@@ -156,4 +156,7 @@ final class CudaDriver {
             long stream,
             long arguments,
             long extra);
+
+    static native int cuLaunchKernelEx(
+            long configuration, long function, long arguments, long extra);
 }

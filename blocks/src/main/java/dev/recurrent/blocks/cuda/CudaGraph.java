@@ -25,25 +25,21 @@ public final class CudaGraph implements AutoCloseable {
     }
 
     /**
-     * Runs some work and records another, both on a thread and a stream of their own.
+     * Records work, which does not run, on a thread and a stream of its own.
      *
      * @param device where the work's tensors lie
-     * @param first runs before, and is not recorded: it calls what the recorded work calls, so that
-     *     libraries have opened and kernels are loaded
-     * @param recorded is recorded and does not run
+     * @param work what to record. CUDA may refuse to record what it first has to load: such work
+     *     can be recorded once it has run
      * @return the graph, to be closed
-     * @throws CudaException if {@code recorded} cannot be recorded; {@code first} has run then
-     * @throws RuntimeException what {@code first} threw
+     * @throws CudaException if the work cannot be recorded
      */
-    public static CudaGraph record(CudaDevice device, Runnable first, Runnable recorded) {
+    public static CudaGraph record(CudaDevice device, Runnable work) {
         CudaGraph graph = new CudaGraph(device);
         try {
             Retention.onOwnThread(
                     () ->
                             Streams.onStream(
-                                    device.device(),
-                                    graph.stream,
-                                    () -> graph.runAndRecord(first, recorded)));
+                                    device.device(), graph.stream, () -> graph.capture(work)));
             return graph;
         } catch (RuntimeException | Error e) {
             graph.close();
@@ -51,21 +47,14 @@ public final class CudaGraph implements AutoCloseable {
         }
     }
 
-    private void runAndRecord(Runnable first, Runnable recorded) {
-        // The stream knows nothing of what comes before on the default stream.
-        call("cuStreamSynchronize", () -> CudaDriver.cuStreamSynchronize(0));
-        try {
-            first.run();
-        } finally {
-            call("cuStreamSynchronize", () -> CudaDriver.cuStreamSynchronize(stream));
-        }
+    private void capture(Runnable work) {
         call(
                 "cuStreamBeginCapture",
                 () -> CudaDriver.cuStreamBeginCapture_v2(stream, CudaDriver.CAPTURE_RELAXED));
         long[] graph = new long[1];
         int status;
         try {
-            retention.keeping(recorded);
+            retention.keeping(work);
         } catch (RuntimeException e) {
             throw new CudaException("Work that cannot be recorded in a graph: " + e, e);
         } finally {

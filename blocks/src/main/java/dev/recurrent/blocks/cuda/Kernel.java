@@ -23,13 +23,20 @@ public final class Kernel {
     private final long function;
     private final CudaContext context;
     private final Device device;
+    private final boolean startsEarly;
     private volatile int allowedShared = DEFAULT_SHARED_BYTES;
 
-    Kernel(String name, long function, CudaContext context, Device device) {
+    /**
+     * Constructs a kernel.
+     *
+     * @param startsEarly whether the device can start one kernel beside the end of another
+     */
+    Kernel(String name, long function, CudaContext context, Device device, boolean startsEarly) {
         this.name = name;
         this.function = function;
         this.context = context;
         this.device = device;
+        this.startsEarly = startsEarly;
     }
 
     /**
@@ -66,10 +73,24 @@ public final class Kernel {
      *
      * @param size how many threads
      * @param arguments one for each parameter: device addresses and integers as they are, floats as
-     *     {@link Float#floatToRawIntBits}
+     *     {@link Float#floatToRawIntBits}; a structure, which must be the last parameter, as its
+     *     8-byte members
      * @throws CudaException if the driver refuses
      */
     public void launch(Size size, long... arguments) {
+        launch(size, false, arguments);
+    }
+
+    /**
+     * As {@link #launch}, but where the device can, blocks start beside the last ones of the kernel
+     * before ("programmatic dependent launch"). The source calls {@code awaitPrevious} before it
+     * touches anything that kernels before it may still write or read.
+     */
+    public void launchEarly(Size size, long... arguments) {
+        launch(size, startsEarly, arguments);
+    }
+
+    private void launch(Size size, boolean early, long... arguments) {
         if (arguments.length > MOST_ARGUMENTS) {
             throw new IllegalArgumentException(
                     name + " has " + arguments.length + " parameters, the most are 32");
@@ -78,7 +99,7 @@ public final class Kernel {
         memory.write((long) MOST_ARGUMENTS * Long.BYTES, arguments, 0, arguments.length);
         long pointers = Pointer.nativeValue(memory);
         allowShared(size.sharedBytes());
-        int status = context.run(() -> launch(size, pointers));
+        int status = context.run(() -> early ? startEarly(size, pointers) : start(size, pointers));
         CudaDriver.check(status, "Launching " + name + " as " + size);
     }
 
@@ -96,7 +117,12 @@ public final class Kernel {
         allowedShared = bytes;
     }
 
-    private int launch(Size size, long arguments) {
+    private int startEarly(Size size, long arguments) {
+        return CudaDriver.cuLaunchKernelEx(
+                EarlyLaunch.of(size, Streams.stream(device)), function, arguments, 0);
+    }
+
+    private int start(Size size, long arguments) {
         return CudaDriver.cuLaunchKernel(
                 function,
                 size.gridX(),

@@ -169,7 +169,7 @@ public final class DeltaStepKernel {
                             SOURCE,
                             CONSTANTS.computeIfAbsent(variant, Variant::constants),
                             "delta_step")
-                    .launch(
+                    .launchEarly(
                             new Kernel.Size(
                                     Math.toIntExact(shape.get(0) * shape.get(2)),
                                     (columns + width - 1) / width,

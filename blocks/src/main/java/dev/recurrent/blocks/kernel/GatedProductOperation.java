@@ -47,6 +47,14 @@ public final class GatedProductOperation implements Operation {
             this.slope = slope;
             this.cubic = cubic;
         }
+
+        String slope() {
+            return slope;
+        }
+
+        String cubic() {
+            return cubic;
+        }
     }
 
     /** What the source is specialised on. */

@@ -114,7 +114,7 @@ final class RmsNormKernel {
         NDArray sum = update == null ? null : like(x);
         RmsNormVariant variant = variant(y).forward(packs(Packs.fullest(x, y, gates()), y));
         kernel(variant, "rms_norm")
-                .launch(
+                .launchEarly(
                         variant.block((rows + variant.parts() - 1) / variant.parts(), parts),
                         TensorMemory.address(x),
                         Operand.address(update),

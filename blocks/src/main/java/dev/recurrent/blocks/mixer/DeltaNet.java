@@ -115,13 +115,13 @@ public class DeltaNet extends SequenceMixer {
             MixerState state,
             boolean training) {
         RecurrentState before = (RecurrentState) state;
-        NDArray qkv = inputs.forward(store, x, training); // [B, T, 2·H·K + HV·V]
-        Read read =
-                isFused(before, positions, qkv)
-                        ? step(store, x, qkv, before, positions)
-                        : read(store, x, qkv, before, positions, training);
-        NDArray y = output.forward(store, finish(store, x, read.values(), training), training);
-        return new Output(y, read.state());
+        if (isFused(before, positions, x)) {
+            return step(store, x, before, positions);
+        }
+        Read read = read(store, x, before, positions, training);
+        NDArray gates = gate == null ? null : gate.forward(store, x, training);
+        NDArray finished = finish(store, read.values(), gates, training);
+        return new Output(output.forward(store, finished, training), read.state());
     }
 
     /**
@@ -134,10 +134,10 @@ public class DeltaNet extends SequenceMixer {
     private Read read(
             ParameterStore store,
             NDArray x,
-            NDArray qkv,
             RecurrentState before,
             Positions positions,
             boolean training) {
+        NDArray qkv = inputs.forward(store, x, training); // [B, T, 2·H·K + HV·V]
         NDArray convolution = before == null ? null : before.convolution();
         QueryKeyValue.Output heads =
                 isUsual()
@@ -174,22 +174,19 @@ public class DeltaNet extends SequenceMixer {
     }
 
     /** Whether one token's norms and gates are computed with the rule. */
-    private boolean isFused(RecurrentState before, Positions positions, NDArray qkv) {
+    private boolean isFused(RecurrentState before, Positions positions, NDArray x) {
         return isUsual()
                 && strength != null
                 && before != null
-                && DeltaStep.fits(before.memory(), positions, qkv);
+                && DeltaStep.fits(before.memory(), positions, x, inputs.weight().getArray());
     }
 
-    private Read step(
-            ParameterStore store,
-            NDArray x,
-            NDArray qkv,
-            RecurrentState before,
-            Positions positions) {
+    private Output step(
+            ParameterStore store, NDArray x, RecurrentState before, Positions positions) {
+        NDArray[] projected = Projection.together(store, x, false, inputs, strength, decay(), gate);
         ShortConvolution.Output convolved =
                 ShortConvolution.apply(
-                        qkv,
+                        projected[0], // [B, 1, 2·H·K + HV·V]
                         value(store, taps, x, false),
                         tapsBias == null ? null : value(store, tapsBias, x, false),
                         before.convolution(),
@@ -208,12 +205,15 @@ public class DeltaNet extends SequenceMixer {
                         Aten.narrow(qk, 2, 0, config.heads()),
                         Aten.narrow(qk, 2, config.heads(), config.heads()),
                         v,
-                        gates(store, x, strength.forward(store, x, false)),
+                        gates(store, x, projected[1], projected[2]),
                         true,
                         1 / Math.sqrt(config.keyDim()),
                         before.memory(),
                         positions);
-        return new Read(read.values(), new RecurrentState(convolved.state(), read.state()));
+        NDArray finished = finish(store, read.values(), projected[3], false);
+        return new Output(
+                output.forward(store, finished, false),
+                new RecurrentState(convolved.state(), read.state()));
     }
 
     /** Queries, keys and values by any of the configuration's activations and norms. */
@@ -249,15 +249,21 @@ public class DeltaNet extends SequenceMixer {
                 convolved.state());
     }
 
+    /** Returns the projection that g is made of; null where nothing decays. */
+    Projection decay() {
+        return null;
+    }
+
     /**
      * Returns what β and g are made of, for a pass without gradients.
      *
      * @param store the parameters' store
      * @param x [B, 1, D]
      * @param strengths β's logits [B, 1, HV]
+     * @param decays what {@link #decay} makes of x, [B, 1, HV]; null where nothing decays
      * @return the gates
      */
-    Gates gates(ParameterStore store, NDArray x, NDArray strengths) {
+    Gates gates(ParameterStore store, NDArray x, NDArray strengths, NDArray decays) {
         return new Gates(strengths, null, true, greatestStrength(), null, null);
     }
 
@@ -300,16 +306,14 @@ public class DeltaNet extends SequenceMixer {
         return null;
     }
 
-    /** [B, T, HV, V] → [B, T, HV·V], normalised per head and gated. */
-    private NDArray finish(ParameterStore store, NDArray x, NDArray read, boolean training) {
-        NDArray normal;
-        if (gate == null) {
-            normal = norm.forward(store, read, training);
-        } else {
-            NDArray gates = gate.forward(store, x, training).reshape(read.getShape());
-            normal = norm.forwardThenGate(store, read, gates, training);
-        }
-        return normal.reshape(x.getShape().slice(0, 2).add(values()));
+    /** [B, T, HV, V] and gates [B, T, HV·V] → [B, T, HV·V], normalised per head and gated. */
+    private NDArray finish(ParameterStore store, NDArray read, NDArray gates, boolean training) {
+        NDArray normal =
+                gates == null
+                        ? norm.forward(store, read, training)
+                        : norm.forwardThenGate(
+                                store, read, gates.reshape(read.getShape()), training);
+        return normal.reshape(read.getShape().slice(0, 2).add(values()));
     }
 
     @Override

@@ -52,10 +52,15 @@ public final class GatedDeltaNet extends DeltaNet {
     }
 
     @Override
-    Gates gates(ParameterStore store, NDArray x, NDArray strengths) {
+    Projection decay() {
+        return step;
+    }
+
+    @Override
+    Gates gates(ParameterStore store, NDArray x, NDArray strengths, NDArray decays) {
         return new Gates(
                 strengths,
-                step.forward(store, x, false),
+                decays,
                 true,
                 greatestStrength(),
                 value(store, logRate, x, false),

@@ -55,12 +55,29 @@ public final class GatedMlp extends SizedBlock {
      */
     public NDArray forward(ParameterStore store, NDArray x, boolean training) {
         try (TensorScope scope = new TensorScope()) {
-            NDArray input = Tape.join(x);
-            NDArray gates = gate.forward(store, input, training); // [B, T, hidden]
-            NDArray values = up.forward(store, input, training); // [B, T, hidden]
-            NDArray hidden = GatedProduct.apply(activation, gates, values); // [B, T, hidden]
+            NDArray hidden = hidden(store, x, training); // [B, T, hidden]
             return scope.keep(down.forward(store, hidden, training)); // [B, T, D]
         }
+    }
+
+    /**
+     * Adds what the MLP makes of every token to something.
+     *
+     * @param store the parameters' store
+     * @param addend [B, T, D]
+     * @param x [B, T, D]
+     * @param training whether gradients are wanted
+     * @return addend + mlp(x), [B, T, D]
+     */
+    public NDArray addTo(ParameterStore store, NDArray addend, NDArray x, boolean training) {
+        try (TensorScope scope = new TensorScope()) {
+            NDArray hidden = hidden(store, x, training); // [B, T, hidden]
+            return scope.keep(down.addTo(store, addend, hidden, training)); // [B, T, D]
+        }
+    }
+
+    private NDArray hidden(ParameterStore store, NDArray x, boolean training) {
+        return Projection.gated(store, activation, gate, up, Tape.join(x), training);
     }
 
     @Override

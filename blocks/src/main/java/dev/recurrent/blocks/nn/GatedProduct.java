@@ -58,17 +58,21 @@ public final class GatedProduct {
 
     private static Optional<GatedProductOperation> kernel(
             Activation activation, NDArray first, NDArray... others) {
-        Optional<GatedProductOperation.Function> function =
-                switch (activation) {
-                    case SILU -> Optional.of(GatedProductOperation.Function.SILU);
-                    case GELU_TANH -> Optional.of(GatedProductOperation.Function.GELU_TANH);
-                    case RELU, IDENTITY, ELU_PLUS_ONE -> Optional.empty();
-                };
+        Optional<GatedProductOperation.Function> function = function(activation);
         if (function.isEmpty()) {
             return Optional.empty();
         }
         Optional<CudaDevice> device = Kernels.taking(first, others);
         return device.map(found -> new GatedProductOperation(found, function.get()));
+    }
+
+    /** Returns what kernels call an activation; empty if they do not know it. */
+    static Optional<GatedProductOperation.Function> function(Activation activation) {
+        return switch (activation) {
+            case SILU -> Optional.of(GatedProductOperation.Function.SILU);
+            case GELU_TANH -> Optional.of(GatedProductOperation.Function.GELU_TANH);
+            case RELU, IDENTITY, ELU_PLUS_ONE -> Optional.empty();
+        };
     }
 
     private static NDArray portable(Activation activation, NDArray gate, NDArray x) {

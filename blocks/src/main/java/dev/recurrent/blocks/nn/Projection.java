@@ -7,10 +7,14 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
+import dev.recurrent.blocks.kernel.FewRowsKernel.Matrix;
 import dev.recurrent.blocks.rule.LinearMap;
 import dev.recurrent.blocks.torch.TensorScope;
-import java.util.Arrays;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * A linear map of known sizes: y = x·Wᵀ + b, with W [out, in] as PyTorch stores it.
@@ -103,14 +107,37 @@ public final class Projection extends SizedBlock {
      * @return [..., out]
      */
     public NDArray forward(ParameterStore store, NDArray x, boolean training) {
-        NDArray w = value(store, weight, x, training);
-        NDArray b = bias == null ? null : value(store, bias, x, training);
+        Matrix matrix = matrix(store, x, training);
         if (adapter == null) {
-            return LinearMap.apply(x, w, b); // [..., out]
+            return LinearMap.apply(x, matrix)[0]; // [..., out]
         }
         try (TensorScope scope = new TensorScope()) {
-            NDArray y = LinearMap.apply(x, w, b); // [..., out]
+            NDArray y = LinearMap.apply(x, matrix)[0]; // [..., out]
             return scope.pass(y.add(adapter.forward(store, x, training)));
+        }
+    }
+
+    private Matrix matrix(ParameterStore store, NDArray x, boolean training) {
+        return new Matrix(
+                value(store, weight, x, training),
+                bias == null ? null : value(store, bias, x, training));
+    }
+
+    /**
+     * Adds what the projection makes of x to something.
+     *
+     * @param store the parameters' store
+     * @param addend [..., out]
+     * @param x [..., in]
+     * @param training whether gradients are wanted
+     * @return addend + y, [..., out]
+     */
+    public NDArray addTo(ParameterStore store, NDArray addend, NDArray x, boolean training) {
+        if (adapter == null) {
+            return LinearMap.addTo(addend, x, matrix(store, x, training));
+        }
+        try (TensorScope scope = new TensorScope()) {
+            return scope.pass(addend.add(forward(store, x, training)));
         }
     }
 
@@ -120,14 +147,65 @@ public final class Projection extends SizedBlock {
      * @param store the parameters' store
      * @param x [..., in]
      * @param training whether gradients are wanted
-     * @param projections all of the same in
-     * @return [..., out] of each, in their order
+     * @param projections all of the same in; null stands for none
+     * @return [..., out] of each, in their order; null where there is none
      */
     public static NDArray[] together(
             ParameterStore store, NDArray x, boolean training, Projection... projections) {
-        return Arrays.stream(projections)
-                .map(projection -> projection.forward(store, x, training))
+        List<Projection> there = Stream.of(projections).filter(Objects::nonNull).toList();
+        Iterator<NDArray> results =
+                isAdapted(there)
+                        ? there.stream().map(one -> one.forward(store, x, training)).iterator()
+                        : Stream.of(
+                                        LinearMap.apply(
+                                                x,
+                                                there.stream()
+                                                        .map(one -> one.matrix(store, x, training))
+                                                        .toArray(Matrix[]::new)))
+                                .iterator();
+        return Stream.of(projections)
+                .map(projection -> projection == null ? null : results.next())
                 .toArray(NDArray[]::new);
+    }
+
+    /**
+     * Gates one projection's y by another's.
+     *
+     * @param store the parameters' store
+     * @param activation act
+     * @param gate whose y goes through act
+     * @param projection whose y is multiplied by that, of the same out
+     * @param x [..., in]
+     * @param training whether gradients are wanted
+     * @return act(gate x) · projection x, [..., out]
+     */
+    public static NDArray gated(
+            ParameterStore store,
+            Activation activation,
+            Projection gate,
+            Projection projection,
+            NDArray x,
+            boolean training) {
+        if (!isAdapted(List.of(gate, projection))) {
+            Optional<NDArray> gated =
+                    GatedProduct.function(activation)
+                            .flatMap(
+                                    function ->
+                                            LinearMap.gated(
+                                                    function,
+                                                    x,
+                                                    gate.matrix(store, x, training),
+                                                    projection.matrix(store, x, training)));
+            if (gated.isPresent()) {
+                return gated.get();
+            }
+        }
+        NDArray[] both = together(store, x, training, gate, projection);
+        return GatedProduct.apply(activation, both[0], both[1]);
+    }
+
+    private static boolean isAdapted(List<Projection> projections) {
+        return projections.stream().anyMatch(projection -> projection.adapter != null);
     }
 
     @Override

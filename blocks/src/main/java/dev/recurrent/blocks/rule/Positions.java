@@ -157,7 +157,7 @@ public final class Positions {
         return length;
     }
 
-    /** Returns the greatest position, or for {@link #step} an upper bound. */
+    /** Returns the greatest position, or for {@link #continued} an upper bound. */
     public long last() {
         return layout.last();
     }

@@ -71,6 +71,10 @@ public final class ConvertedWeights implements AutoCloseable {
 
     private synchronized NDArray keep(NDArray weight, ScalarType type) {
         NDArray known = converted.get(weight);
+        if (known == null && Retention.isRetaining()) {
+            // Recorded work has not run: the conversion is part of it, and nobody else's.
+            return Torch.cast(manager, weight, type);
+        }
         if (known == null) {
             known = Torch.cast(manager, weight, type);
             if (known != weight) {

@@ -40,16 +40,16 @@ __device__ __forceinline__ float sumOverRows(float value) {
 // [B, HV], A and bias [HV], positions [B], state [B, HV, K, V], o [B, HV, V]. Grid: B * HV, tiles of columns.
 // Block: LANES, WARPS.
 extern "C" __global__ void __launch_bounds__(LANES * WARPS) delta_step(
-        const X_TYPE* __restrict__ q,
-        const X_TYPE* __restrict__ k,
-        const V_TYPE* __restrict__ v,
-        const G_TYPE* __restrict__ beta,
-        const G_TYPE* __restrict__ decay,
+        const X_TYPE* q,
+        const X_TYPE* k,
+        const V_TYPE* v,
+        const G_TYPE* beta,
+        const G_TYPE* decay,
         const float* __restrict__ rates,
         const float* __restrict__ biases,
-        const long long* __restrict__ positions,
-        float* __restrict__ state,
-        V_TYPE* __restrict__ o,
+        const long long* positions,
+        float* state,
+        V_TYPE* o,
         long long qStride,
         long long kStride,
         long long vStride,
@@ -61,6 +61,8 @@ extern "C" __global__ void __launch_bounds__(LANES * WARPS) delta_step(
     __shared__ float held[WARPS][WIDTH];
     __shared__ float read[WARPS][WIDTH];
     __shared__ float dots[3][WARPS];  // q.k, q.q, k.k
+    letNextBegin();
+    awaitPrevious();
     const int row = blockIdx.x / valueHeads;
     const int head = blockIdx.x % valueHeads;
     const int keyHead = head / (valueHeads / heads);

@@ -45,17 +45,18 @@ __device__ __forceinline__ int columnOf(int item) {
 
 // Grid: enough blocks for all rows, parts of a row.
 extern "C" __global__ void __launch_bounds__(THREADS * PARTS) rms_norm(
-        const X_TYPE* __restrict__ x,
-        const U_TYPE* __restrict__ update,
-        const G_TYPE* __restrict__ gate,
+        const X_TYPE* x,
+        const U_TYPE* update,
+        const G_TYPE* gate,
         const W_TYPE* __restrict__ weight,
-        X_TYPE* __restrict__ sum,
-        Y_TYPE* __restrict__ y,
+        X_TYPE* sum,
+        Y_TYPE* y,
         long long rows,
         int size,
         long long gateStride,
         int weightStep,
         float epsilon) {
+    letNextBegin();
     const long long row = (long long)blockIdx.x * PARTS + threadIdx.y;
     if (row >= rows) {
         return;
@@ -63,33 +64,40 @@ extern "C" __global__ void __launch_bounds__(THREADS * PARTS) rms_norm(
     const long long begin = (row * gridDim.y + blockIdx.y) * size;
     const long long gated = row * gateStride + (long long)blockIdx.y * size;
     float values[ITEMS][VECTOR];
+    float updates[ITEMS][VECTOR];
     float factors[ITEMS][VECTOR];  // what the gate makes of y
-    float squares = 0;
+    awaitPrevious();
 #pragma unroll
     for (int i = 0; i < ITEMS; ++i) {
         const int at = columnOf(i);
         if (at < size) {
             widen(load<VECTOR>(x + begin + at), values[i]);
             if (UPDATE) {
-                float updates[VECTOR];
-                widen(load<VECTOR>(update + begin + at), updates);
-#pragma unroll
-                for (int j = 0; j < VECTOR; ++j) {
-                    values[i][j] = widen(narrow<X_TYPE>(values[i][j] + updates[j]));
-                }
-                store(sum + begin + at, values[i]);
+                widen(load<VECTOR>(update + begin + at), updates[i]);
             }
             if (GATE) {
                 widen(load<VECTOR>(gate + gated + at), factors[i]);
+            }
+        }
+    }
+    float squares = 0;
 #pragma unroll
-                for (int j = 0; j < VECTOR; ++j) {
+    for (int i = 0; i < ITEMS; ++i) {
+        const int at = columnOf(i);
+        if (at < size) {
+#pragma unroll
+            for (int j = 0; j < VECTOR; ++j) {
+                if (UPDATE) {
+                    values[i][j] = widen(narrow<X_TYPE>(values[i][j] + updates[i][j]));
+                }
+                if (GATE) {
                     factors[i][j] *= sigmoid(factors[i][j]);
                     values[i][j] *= GATE == 2 ? factors[i][j] : 1;
                 }
-            }
-#pragma unroll
-            for (int j = 0; j < VECTOR; ++j) {
                 squares = fmaf(values[i][j], values[i][j], squares);
+            }
+            if (UPDATE) {
+                store(sum + begin + at, values[i]);
             }
         }
     }

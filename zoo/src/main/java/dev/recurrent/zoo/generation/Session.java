@@ -114,7 +114,7 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * Continues every row by a token that the host need not know.
+     * Continues every row by a token that the host need not know, and that others will follow.
      *
      * @param ids int64 [B, 1], in the vocabulary: they are not checked
      * @return logits [B, 1, vocabulary]
@@ -124,6 +124,7 @@ public final class Session implements AutoCloseable {
         if (!continues()) {
             throw new IllegalStateException("A row has no token yet");
         }
+        steps.expectMore();
         return run(() -> single(ids));
     }
 

@@ -19,8 +19,6 @@ import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.List;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A pass of one token a row, recorded as a CUDA graph: tokens, positions, state and logits are
@@ -28,30 +26,27 @@ import org.slf4j.LoggerFactory;
  */
 final class StepGraph implements AutoCloseable {
 
-    private static final Logger LOGGER = LoggerFactory.getLogger(StepGraph.class);
-
     private final LanguageModel model;
     private final ParameterStore store;
     private final ConvertedWeights weights;
     private final NDManager manager;
     private final NDArray tokens;
     private final NDArray positions;
-    private ModelState state;
+    private final ModelState state;
     private NDArray logits;
-    private NDArray recorded;
     private CudaGraph graph;
 
     /**
-     * Runs a pass and records the ones after it.
+     * Records the passes that follow; none has run.
      *
      * @param device where all tensors lie
      * @param model the model
      * @param store its parameters' store
      * @param weights what its products multiply with
      * @param owner of the tensors
-     * @param ids the tokens of this pass, int64 [B, 1]
-     * @param places their positions, all above 0 and within the state's capacity
-     * @param before the state of the tokens before, consumed
+     * @param places the positions of the next tokens, all above 0 and within the state's capacity
+     * @param state of the tokens before; passes overwrite it
+     * @throws CudaException if the pass cannot be recorded; the state is as it was
      */
     StepGraph(
             CudaDevice device,
@@ -59,12 +54,12 @@ final class StepGraph implements AutoCloseable {
             ParameterStore store,
             ConvertedWeights weights,
             NDManager owner,
-            NDArray ids,
             long[] places,
-            ModelState before) {
+            ModelState state) {
         this.model = model;
         this.store = store;
         this.weights = weights;
+        this.state = state;
         manager = owner.newSubManager();
         manager.setName("step");
         Shape shape = new Shape(places.length, 1);
@@ -72,35 +67,20 @@ final class StepGraph implements AutoCloseable {
             tokens = scope.keep(manager.create(new long[places.length], shape));
             positions = scope.keep(manager.create(places, shape));
         }
-        Torch.copyInto(tokens, ids);
-        state = before;
-        long last = model.capacity(before) - 1;
+        long last = model.capacity(state) - 1;
         try {
-            graph = CudaGraph.record(device, () -> run(last), () -> record(last));
-        } catch (CudaException e) {
-            if (logits == null) {
-                close();
-                throw e;
-            }
-            LOGGER.warn("Tokens are decoded without a CUDA graph, more slowly", e);
+            graph = CudaGraph.record(device, () -> record(last));
         } catch (RuntimeException | Error e) {
             close();
             throw e;
         }
     }
 
-    private void run(long last) {
-        LanguageModel.Output output = pass(state, last);
-        state = output.state();
-        logits = output.values();
-        advance();
-    }
-
     private void record(long last) {
         LanguageModel.Output output = pass(shared(), last);
         overwrite(output.state());
-        recorded = output.values();
-        advance();
+        logits = output.values();
+        positions.addi(Scalars.ofLong(1));
     }
 
     private LanguageModel.Output pass(ModelState from, long last) {
@@ -113,10 +93,6 @@ final class StepGraph implements AutoCloseable {
                                                 tokens,
                                                 Positions.continued(positions, last),
                                                 from)));
-    }
-
-    private void advance() {
-        positions.addi(Scalars.ofLong(1));
     }
 
     /** Other owners of the state's tensors, since a pass closes what it consumes. */
@@ -147,21 +123,6 @@ final class StepGraph implements AutoCloseable {
         }
     }
 
-    /** Returns whether passes can be replayed. */
-    boolean isRecorded() {
-        return graph != null;
-    }
-
-    /** Returns the state after the last pass; its tensors stay the same ones. */
-    ModelState state() {
-        return state;
-    }
-
-    /** Returns the logits of the pass that was run, [B, 1, vocabulary]. */
-    NDArray firstLogits() {
-        return logits;
-    }
-
     /**
      * Continues every row by a token.
      *
@@ -172,7 +133,7 @@ final class StepGraph implements AutoCloseable {
     NDArray replay(NDArray ids, NDManager owner) {
         Torch.copyInto(tokens, ids);
         graph.replay();
-        return Torch.share(owner, recorded);
+        return Torch.share(owner, logits);
     }
 
     /** Frees everything but the state. Closing twice is harmless. */

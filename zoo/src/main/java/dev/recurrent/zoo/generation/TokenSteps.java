@@ -6,24 +6,31 @@ import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.ModelState;
 import dev.recurrent.blocks.cuda.CudaDevice;
+import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.ConvertedWeights;
 import java.util.Arrays;
-import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * A session's passes of one token a row. Where there are kernels, the second of several in a row
- * records a graph, which the ones after it replay.
+ * A session's passes of one token a row. Where there are kernels, a pass that is one of several in
+ * a row is recorded as a graph, which it and the ones after it replay.
  */
 final class TokenSteps implements AutoCloseable {
+
+    private static final Logger LOGGER = LoggerFactory.getLogger(TokenSteps.class);
+
+    /** A first failure may be due to something that CUDA loads when it is first called. */
+    private static final int ATTEMPTS = 2;
 
     private final LanguageModel model;
     private final ParameterStore store;
     private final ConvertedWeights weights;
     private final NDManager manager;
     private StepGraph graph;
-    private boolean isRecordable = true;
+    private int failures;
     private boolean goesOn;
 
     /**
@@ -42,6 +49,11 @@ final class TokenSteps implements AutoCloseable {
         this.manager = manager;
     }
 
+    /** Says that the next token will not be the last. */
+    void expectMore() {
+        goesOn = true;
+    }
+
     /**
      * Continues every row by a token, without gradients.
      *
@@ -52,44 +64,31 @@ final class TokenSteps implements AutoCloseable {
      * @return logits [B, 1, vocabulary] and the state after the tokens
      */
     LanguageModel.Output next(NDArray ids, long[] positions, ModelState state, NDManager owner) {
-        boolean hasRoom = Arrays.stream(positions).max().orElseThrow() < model.capacity(state);
-        if (graph != null && !hasRoom) {
-            graph.close();
-            graph = null;
-        }
-        LanguageModel.Output output;
-        if (graph != null) {
-            output = new LanguageModel.Output(graph.replay(ids, owner), state);
-        } else {
-            Optional<CudaDevice> device = Kernels.on(manager.getDevice());
-            output =
-                    goesOn && hasRoom && isRecordable && device.isPresent()
-                            ? record(device.get(), ids, positions, state)
-                            : pass(ids, positions, state, owner);
-            output.state().attach(manager);
-            output.values().attach(owner);
+        if (Arrays.stream(positions).max().orElseThrow() >= model.capacity(state)) {
+            close();
+        } else if (graph == null && goesOn && failures < ATTEMPTS) {
+            Kernels.on(manager.getDevice()).ifPresent(device -> record(device, positions, state));
         }
         goesOn = true;
+        if (graph != null) {
+            return new LanguageModel.Output(graph.replay(ids, owner), state);
+        }
+        LanguageModel.Output output =
+                model.step(store, ids, Positions.of(owner, positions.length, 1, positions), state);
+        output.state().attach(manager);
+        output.values().attach(owner);
         return output;
     }
 
-    private LanguageModel.Output pass(
-            NDArray ids, long[] positions, ModelState state, NDManager owner) {
-        Positions places = Positions.of(owner, positions.length, 1, positions);
-        return model.step(store, ids, places, state);
-    }
-
-    private LanguageModel.Output record(
-            CudaDevice device, NDArray ids, long[] positions, ModelState state) {
-        StepGraph made =
-                new StepGraph(device, model, store, weights, manager, ids, positions, state);
-        if (made.isRecorded()) {
-            graph = made;
-        } else {
-            isRecordable = false;
-            made.close();
+    private void record(CudaDevice device, long[] positions, ModelState state) {
+        try {
+            graph = new StepGraph(device, model, store, weights, manager, positions, state);
+        } catch (CudaException e) {
+            failures++;
+            if (failures == ATTEMPTS) {
+                LOGGER.warn("Tokens are decoded without a CUDA graph, more slowly", e);
+            }
         }
-        return new LanguageModel.Output(made.firstLogits(), made.state());
     }
 
     /** Forgets the graph: another kind of pass is about to change the state. */
