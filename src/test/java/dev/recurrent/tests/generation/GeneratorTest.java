@@ -8,6 +8,9 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.LanguageModel;
+import dev.recurrent.blocks.nn.SizedBlock;
+import dev.recurrent.blocks.torch.ConvertedWeights;
+import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.zoo.generation.FinishReason;
 import dev.recurrent.zoo.generation.GenerationConfig;
 import dev.recurrent.zoo.generation.GenerationResult;
@@ -258,6 +261,27 @@ class GeneratorTest {
             own.generate("a", config);
         }
         assertThat(root.getManagedArrays()).hasSize(held);
+        assertNothingHeld();
+    }
+
+    @Test
+    void heldWeightsAreConvertedOnceForAllCalls() {
+        LanguageModel own = TinyModel.hybrid(root, TOKENIZER.vocabulary());
+        GenerationConfig config = greedy().build();
+        Generator plain = new Generator(own, TOKENIZER, manager);
+        List<GenerationResult> wanted =
+                MatrixPrecision.BFLOAT16.during(() -> plain.generate(PROMPTS, config));
+        try (ConvertedWeights weights = new ConvertedWeights(MatrixPrecision.BFLOAT16, root)) {
+            Generator holding = new Generator(own, TOKENIZER, manager, weights);
+            assertThat(holding.generate(PROMPTS, config)).isEqualTo(wanted);
+            // What was converted is not looked at again.
+            SizedBlock.parametersOf(own).entrySet().stream()
+                    .filter(entry -> entry.getKey().endsWith("_proj.weight"))
+                    .forEach(entry -> entry.getValue().getArray().muli(0));
+            assertThat(holding.generate(PROMPTS, config)).isEqualTo(wanted);
+        }
+        assertThat(MatrixPrecision.BFLOAT16.during(() -> plain.generate(PROMPTS, config)))
+                .isNotEqualTo(wanted);
         assertNothingHeld();
     }
 

@@ -3,6 +3,7 @@ package dev.recurrent.evaluation.bench;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import dev.recurrent.blocks.LanguageModel;
+import dev.recurrent.blocks.torch.ConvertedWeights;
 import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.zoo.generation.GenerationConfig;
 import dev.recurrent.zoo.generation.GenerationResult;
@@ -12,8 +13,8 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Greedy generation: 64 tokens after a prompt of 128, the prompt's time included, and a token more,
- * which is the difference to a run of 64 further tokens.
+ * Greedy generation by a model that serves many calls: 64 tokens after a prompt of 128, the
+ * prompt's time included, and a token more, which is the difference to a run of 64 further tokens.
  */
 public final class GenerationBench {
 
@@ -47,13 +48,20 @@ public final class GenerationBench {
      * @param shape texts and tokens of a prompt where the user chose them
      */
     public void run(Bench bench, BenchShape shape) {
-        prefill(bench, shape.lengthOr(LONG_PROMPT));
+        try (NDManager manager = bench.newManager();
+                ConvertedWeights held = new ConvertedWeights(precision, manager)) {
+            run(bench, shape, held);
+        }
+    }
+
+    private void run(Bench bench, BenchShape shape, ConvertedWeights held) {
+        prefill(bench, shape.lengthOr(LONG_PROMPT), held);
         int[] batches = shape.batch() == 0 ? BATCHES : new int[] {shape.batch()};
         for (int batch : batches) {
             long[] prompt = Randoms.ids(shape.lengthOr(PROMPT), model.config().vocabulary());
             List<long[]> prompts = Collections.nCopies(batch, prompt);
-            Measurement some = time(bench, prompts, TOKENS);
-            Measurement more = time(bench, prompts, 2 * TOKENS);
+            Measurement some = time(bench, prompts, TOKENS, held);
+            Measurement more = time(bench, prompts, 2 * TOKENS, held);
             bench.add(
                     new Measurement(
                             work(prompts),
@@ -65,7 +73,7 @@ public final class GenerationBench {
         }
     }
 
-    private void prefill(Bench bench, int length) {
+    private void prefill(Bench bench, int length, ConvertedWeights held) {
         long[] prompt = Randoms.ids(length, model.config().vocabulary());
         GenerationConfig config = config(1);
         List<long[]> prompts = List.of(prompt);
@@ -73,25 +81,26 @@ public final class GenerationBench {
                 work(prompts),
                 "the first token",
                 length,
-                scope -> precision.during(() -> generate(scope, prompts, config)));
+                scope -> generate(scope, prompts, config, held));
     }
 
     private static GenerationConfig config(int tokens) {
         return GenerationConfig.builder().optMaxNewTokens(tokens).optIgnoreEndOfText(true).build();
     }
 
-    private Measurement time(Bench bench, List<long[]> prompts, int tokens) {
+    private Measurement time(Bench bench, List<long[]> prompts, int tokens, ConvertedWeights held) {
         GenerationConfig config = config(tokens);
         return bench.time(
                 work(prompts),
                 tokens + " tokens",
                 (long) prompts.size() * tokens,
-                scope -> precision.during(() -> generate(scope, prompts, config)));
+                scope -> generate(scope, prompts, config, held));
     }
 
-    private NDArray generate(NDManager scope, List<long[]> prompts, GenerationConfig config) {
+    private NDArray generate(
+            NDManager scope, List<long[]> prompts, GenerationConfig config, ConvertedWeights held) {
         List<GenerationResult> results =
-                new Generator(model, new NoText(model.config().vocabulary()), scope)
+                new Generator(model, new NoText(model.config().vocabulary()), scope, held)
                         .generateIds(prompts, Collections.nCopies(prompts.size(), config));
         return scope.create(results.get(0).ids().get(0));
     }

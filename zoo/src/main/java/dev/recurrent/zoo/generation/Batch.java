@@ -5,6 +5,7 @@ import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernels;
+import dev.recurrent.blocks.torch.ConvertedWeights;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -16,21 +17,35 @@ final class Batch implements AutoCloseable {
     private final Decoder decoder;
     private List<Continuation> active;
 
-    Batch(LanguageModel model, NDManager parent, List<Continuation> texts, int chunk) {
+    /**
+     * Constructs a batch that has not begun.
+     *
+     * @param model the model
+     * @param weights what it multiplies with, as one of their users
+     * @param parent where the batch's manager hangs
+     * @param texts the texts
+     * @param chunk how many tokens of a prompt go through the model at a time
+     */
+    Batch(
+            LanguageModel model,
+            ConvertedWeights weights,
+            NDManager parent,
+            List<Continuation> texts,
+            int chunk) {
         manager = parent.newSubManager();
         manager.setName("generation");
         active = List.copyOf(texts);
         try {
-            decoder = decoder(model, chunk);
+            decoder = decoder(model, weights, chunk);
         } catch (RuntimeException e) {
             manager.close();
             throw e;
         }
     }
 
-    private Decoder decoder(LanguageModel model, int chunk) {
-        Session session =
-                new Session(model, new ParameterStore(manager, false), manager, active.size());
+    private Decoder decoder(LanguageModel model, ConvertedWeights weights, int chunk) {
+        ParameterStore store = new ParameterStore(manager, false);
+        Session session = new Session(model, store, manager, active.size(), weights);
         Optional<CudaDevice> device = Kernels.on(manager.getDevice());
         if (device.isEmpty()) {
             return new HostDecoder(session, active, chunk);

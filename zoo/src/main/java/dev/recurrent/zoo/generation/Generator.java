@@ -2,6 +2,8 @@ package dev.recurrent.zoo.generation;
 
 import ai.djl.ndarray.NDManager;
 import dev.recurrent.blocks.LanguageModel;
+import dev.recurrent.blocks.torch.ConvertedWeights;
+import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.zoo.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -19,18 +21,35 @@ public final class Generator {
     private final LanguageModel model;
     private final Tokenizer tokenizer;
     private final NDManager manager;
+    private final ConvertedWeights weights;
 
     /**
-     * Constructs a generator.
+     * Constructs a generator that works in the precision of the thread that calls it, for which
+     * every call converts the weights anew.
      *
      * @param model the model, with parameter values
      * @param tokenizer its tokenizer
      * @param manager where generations hang while they run, and the device they run on
      */
     public Generator(LanguageModel model, Tokenizer tokenizer, NDManager manager) {
+        this(model, tokenizer, manager, null);
+    }
+
+    /**
+     * Constructs a generator whose calls share converted weights, and work in their precision: for
+     * a model that serves many.
+     *
+     * @param model the model, whose parameters do not change while the weights are there
+     * @param tokenizer its tokenizer
+     * @param manager as in {@link #Generator(LanguageModel, Tokenizer, NDManager)}
+     * @param weights empty or of this model; the caller closes them after the last call
+     */
+    public Generator(
+            LanguageModel model, Tokenizer tokenizer, NDManager manager, ConvertedWeights weights) {
         this.model = model;
         this.tokenizer = tokenizer;
         this.manager = manager;
+        this.weights = weights;
     }
 
     /**
@@ -129,6 +148,10 @@ public final class Generator {
 
     private Batch batch(List<Continuation> texts, List<GenerationConfig> configs) {
         int chunk = configs.stream().mapToInt(GenerationConfig::prefillChunk).min().orElseThrow();
-        return new Batch(model, manager, texts, chunk);
+        ConvertedWeights used =
+                weights == null
+                        ? new ConvertedWeights(MatrixPrecision.current(), manager)
+                        : weights.share();
+        return new Batch(model, used, manager, texts, chunk);
     }
 }

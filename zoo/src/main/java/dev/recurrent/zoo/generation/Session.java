@@ -51,13 +51,26 @@ public final class Session implements AutoCloseable {
      * @param rows B, how many texts
      */
     public Session(LanguageModel model, ParameterStore store, NDManager parent, int rows) {
-        this(
-                model,
-                store,
-                parent.newSubManager(),
-                new ConvertedWeights(MatrixPrecision.current(), parent),
-                null,
-                new long[rows]);
+        this(model, store, parent, rows, new ConvertedWeights(MatrixPrecision.current(), parent));
+    }
+
+    /**
+     * Opens a session at the beginning of all its texts, in the precision of weights that may have
+     * been converted before.
+     *
+     * @param model the model
+     * @param store its parameters' store
+     * @param parent where the session's manager hangs, and the device it runs on
+     * @param rows B, how many texts
+     * @param weights what the session multiplies with, as one of their users
+     */
+    Session(
+            LanguageModel model,
+            ParameterStore store,
+            NDManager parent,
+            int rows,
+            ConvertedWeights weights) {
+        this(model, store, parent.newSubManager(), weights, null, new long[rows]);
         if (rows < 1) {
             close();
             throw new IllegalArgumentException("A session needs a row");
