@@ -12,6 +12,7 @@ import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.training.GradientCollector;
 import dev.recurrent.blocks.autograd.Operation;
 import dev.recurrent.blocks.autograd.Tape;
+import dev.recurrent.blocks.torch.TensorMemory;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -167,5 +168,34 @@ class TapeTest {
         assertThatThrownBy(() -> Tape.apply(new Product(closed), a, w))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("tape");
+    }
+
+    /**
+     * What an addition and an operation that reads nothing of it take, and what it leads back to.
+     */
+    private float[][] gradientsThrough(boolean discarding) {
+        x.getGradient().set(new float[(int) SHAPE.size()]);
+        w.getGradient().set(new float[(int) SHAPE.size()]);
+        try (Tape tape = Tape.open(false)) {
+            // A leaf, as operations return them, and a tensor that autograd computed.
+            NDArray leaf = Tape.apply(new Product(new AtomicInteger()), x, w)[0];
+            NDArray inner = x.sin().mul(w).mul(w);
+            NDArray sum = leaf.add(inner);
+            if (discarding) {
+                Tape.discard(leaf);
+                Tape.discard(inner);
+                assertThat(leaf.toFloatArray()).containsOnly(Float.NaN);
+                assertThat(leaf.getShape()).isEqualTo(SHAPE);
+                assertThat(TensorMemory.strides(inner)).containsOnly(0);
+            }
+            NDArray y = sum.mul(sum);
+            tape.backward(y, y.onesLike());
+        }
+        return new float[][] {x.getGradient().toFloatArray(), w.getGradient().toFloatArray()};
+    }
+
+    @Test
+    void gradientsPassThroughWhatIsDiscarded() {
+        assertThat(gradientsThrough(true)).isDeepEqualTo(gradientsThrough(false));
     }
 }

@@ -1,11 +1,14 @@
 package dev.recurrent.blocks.autograd;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Arrays;
@@ -17,7 +20,8 @@ import java.util.function.UnaryOperator;
  *
  * @param operation what was applied
  * @param sources its inputs as the part of the graph before knows them
- * @param inputs the same values without their graph
+ * @param inputs the same values without their graph; null for those that the operation's backward
+ *     does not read
  * @param outputs its outputs as the part of the graph after knows them: leaves
  */
 record Application(Operation operation, NDArray[] sources, NDArray[] inputs, NDArray[] outputs)
@@ -29,6 +33,12 @@ record Application(Operation operation, NDArray[] sources, NDArray[] inputs, NDA
         NDArray[] outputs = GradientMode.off(() -> operation.forward(inputs));
         for (NDArray output : outputs) {
             own(output).setRequiresGradient(true);
+        }
+        for (int i = 0; i < inputs.length; i++) {
+            if (inputs[i] != null && !operation.reads(i)) {
+                inputs[i].close();
+                inputs[i] = null;
+            }
         }
         return new Application(operation, map(arrays, array -> own(share(array))), inputs, outputs);
     }
@@ -52,6 +62,24 @@ record Application(Operation operation, NDArray[] sources, NDArray[] inputs, NDA
         return Arrays.stream(arrays)
                 .map(array -> array == null ? null : function.apply(array))
                 .toArray(NDArray[]::new);
+    }
+
+    /**
+     * Lets go of a tensor's memory in all handles of it. What remains is its place in the graph,
+     * and one NaN that stands for every element.
+     */
+    static void discard(NDArray array) {
+        try (TensorScope scope = new TensorScope()) {
+            NDManager manager = array.getManager();
+            Shape one = new Shape(1);
+            NDArray element = Torch.empty(manager, one, Torch.typeOf(array), array.getDevice());
+            // fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)
+            Torch.call(manager, "aten::fill_.Tensor", element, Scalars.of(Double.NaN));
+            // A gradient's shape is checked against that of the tensor.
+            NDArray all = scope.adopt(Torch.call(manager, "aten::expand_as", element, array));
+            // set_data(Tensor(a!) self, Tensor new_data) -> ()
+            Torch.callAll(manager, "aten::set_data", 0, array, all);
+        }
     }
 
     /** Takes the gradients of the outputs into the part of the graph before. */

@@ -109,6 +109,21 @@ public final class Tape implements AutoCloseable {
     }
 
     /**
+     * Frees the memory of a tensor that nothing reads any more: no caller, no backward of
+     * autograd's (of x + y there is none that does) and no operation's, the one that made it
+     * included. Gradients still pass through it. What reads it nonetheless finds NaN.
+     *
+     * <p>It does nothing where autograd does not record the tensor or this thread has no open tape.
+     *
+     * @param x any tensor of at least one axis, in memory of its own
+     */
+    public static void discard(NDArray x) {
+        if (CURRENT.get() != null && GradientMode.records(x)) {
+            Application.discard(x);
+        }
+    }
+
+    /**
      * Runs a segment so that only its input is kept, on the tape of this thread.
      *
      * @param x its input, any shape
