@@ -12,6 +12,7 @@ import dev.recurrent.blocks.kernel.DeltaStepKernel.Gates;
 import dev.recurrent.blocks.mixer.DeltaNetConfig.QueryKeyNorm;
 import dev.recurrent.blocks.nn.Activation;
 import dev.recurrent.blocks.nn.Initialization;
+import dev.recurrent.blocks.nn.Intermediate;
 import dev.recurrent.blocks.nn.NormConfig;
 import dev.recurrent.blocks.nn.Projection;
 import dev.recurrent.blocks.nn.RmsNorm;
@@ -301,10 +302,10 @@ public class DeltaNet extends SequenceMixer {
     }
 
     /** [B, T, HV, V] → [B, T, HV·V], normalised per head and gated. */
-    private NDArray finish(ParameterStore store, NDArray x, NDArray read, boolean training) {
-        NDArray normal;
+    private Intermediate finish(ParameterStore store, NDArray x, NDArray read, boolean training) {
+        Intermediate normal;
         if (gate == null) {
-            normal = norm.forward(store, read, training);
+            normal = norm.of(store, read, training);
         } else {
             NDArray gates = gate.forward(store, x, training).reshape(read.getShape());
             normal = norm.forwardThenGate(store, read, gates, training);

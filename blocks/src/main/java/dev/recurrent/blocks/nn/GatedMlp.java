@@ -58,7 +58,7 @@ public final class GatedMlp extends SizedBlock {
             NDArray input = Tape.join(x);
             NDArray gates = gate.forward(store, input, training); // [B, T, hidden]
             NDArray values = up.forward(store, input, training); // [B, T, hidden]
-            NDArray hidden = GatedProduct.apply(activation, gates, values); // [B, T, hidden]
+            Intermediate hidden = GatedProduct.of(activation, gates, values); // [B, T, hidden]
             return scope.keep(down.forward(store, hidden, training)); // [B, T, D]
         }
     }

@@ -115,6 +115,28 @@ public final class Projection extends SizedBlock {
     }
 
     /**
+     * Applies the projection to what is computed for it alone. In training with kernels and without
+     * an adapter, that is computed again in the backward pass.
+     *
+     * @param store the parameters' store
+     * @param x [..., in]
+     * @param training whether gradients are wanted
+     * @return [..., out]
+     */
+    public NDArray forward(ParameterStore store, Intermediate x, boolean training) {
+        if (adapter == null) {
+            NDArray like = x.like();
+            NDArray w = value(store, weight, like, training);
+            NDArray b = bias == null ? null : value(store, bias, like, training);
+            Optional<NDArray> y = x.project(w, b);
+            if (y.isPresent()) {
+                return y.get(); // [..., out]
+            }
+        }
+        return forward(store, x.value(), training);
+    }
+
+    /**
      * Applies several projections to one input.
      *
      * @param store the parameters' store
