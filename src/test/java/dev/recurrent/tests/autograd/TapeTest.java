@@ -63,6 +63,33 @@ class TapeTest {
         }
     }
 
+    /** a + b, whose gradient it notes and hands on as it is. */
+    private static final class Sum implements Operation {
+
+        private long seen;
+
+        @Override
+        public NDArray[] forward(NDArray... inputs) {
+            return new NDArray[] {inputs[0].add(inputs[1])};
+        }
+
+        @Override
+        public NDArray[] backward(NDArray[] gradients, boolean[] wanted) {
+            seen = TensorMemory.address(gradients[0]);
+            return new NDArray[] {gradients[0], gradients[0]};
+        }
+
+        @Override
+        public boolean reads(int input) {
+            return false;
+        }
+
+        @Override
+        public void close() {
+            // Keeps nothing.
+        }
+    }
+
     private interface Multiply {
         /** Returns a·b and a + b. */
         NDArray[] apply(NDArray a, NDArray b);
@@ -197,5 +224,26 @@ class TapeTest {
     @Test
     void gradientsPassThroughWhatIsDiscarded() {
         assertThat(gradientsThrough(true)).isDeepEqualTo(gradientsThrough(false));
+    }
+
+    /** A tensor that went two ways through an operation each, and a third by autograd. */
+    @Test
+    void operationsHandGradientsOnWithoutCopies() {
+        Sum first = new Sum();
+        Sum second = new Sum();
+        Sum third = new Sum();
+        NDArray y;
+        NDArray dy = manager.randomNormal(SHAPE);
+        try (Tape tape = Tape.open(false)) {
+            NDArray a = Tape.apply(first, x, w)[0];
+            NDArray b = Tape.apply(second, a, a)[0];
+            y = Tape.apply(third, b, w)[0].add(a.mul(3));
+            tape.backward(y, dy);
+        }
+        assertThat(second.seen).isEqualTo(third.seen);
+        assertThat(first.seen).isNotEqualTo(second.seen);
+        NDArray five = dy.mul(2).add(dy.mul(3));
+        assertThat(x.getGradient().toFloatArray()).isEqualTo(five.toFloatArray());
+        assertThat(w.getGradient().toFloatArray()).isEqualTo(dy.add(five).toFloatArray());
     }
 }

@@ -2,7 +2,6 @@ package dev.recurrent.blocks.autograd;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
@@ -13,6 +12,7 @@ import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Arrays;
 import java.util.Objects;
+import java.util.function.Function;
 import java.util.function.UnaryOperator;
 
 /**
@@ -20,42 +20,40 @@ import java.util.function.UnaryOperator;
  *
  * @param operation what was applied
  * @param sources its inputs as the part of the graph before knows them
+ * @param produced those of them that are other operations' outputs, else null
  * @param inputs the same values without their graph; null for those that the operation's backward
  *     does not read
- * @param outputs its outputs as the part of the graph after knows them: leaves
+ * @param outputs its outputs
  */
-record Application(Operation operation, NDArray[] sources, NDArray[] inputs, NDArray[] outputs)
+record Application(
+        Operation operation, NDArray[] sources, Leaf[] produced, NDArray[] inputs, Leaf[] outputs)
         implements AutoCloseable {
 
-    /** Runs an operation and makes its outputs leaves. */
-    static Application of(Operation operation, NDArray... arrays) {
-        NDArray[] inputs = map(arrays, array -> own(Torch.detach(array.getManager(), array)));
+    /**
+     * Runs an operation and makes its outputs leaves.
+     *
+     * @param known finds the leaf that a tensor is; null for none
+     */
+    static Application of(Operation operation, Function<NDArray, Leaf> known, NDArray... arrays) {
+        NDArray[] inputs = map(arrays, array -> Leaf.own(Torch.detach(array.getManager(), array)));
         NDArray[] outputs = GradientMode.off(() -> operation.forward(inputs));
-        for (NDArray output : outputs) {
-            own(output).setRequiresGradient(true);
-        }
         for (int i = 0; i < inputs.length; i++) {
             if (inputs[i] != null && !operation.reads(i)) {
                 inputs[i].close();
                 inputs[i] = null;
             }
         }
-        return new Application(operation, map(arrays, array -> own(share(array))), inputs, outputs);
+        return new Application(
+                operation,
+                map(arrays, array -> Leaf.own(Torch.share(array.getManager(), array))),
+                Arrays.stream(arrays).map(known).toArray(Leaf[]::new),
+                inputs,
+                Arrays.stream(outputs).map(Leaf::new).toArray(Leaf[]::new));
     }
 
     /** Returns the outputs for others to use and close. */
     NDArray[] results() {
-        return map(outputs, Application::share);
-    }
-
-    private static NDArray share(NDArray array) {
-        return Torch.share(array.getManager(), array);
-    }
-
-    /** Lets this class alone close a tensor. */
-    private static NDArray own(NDArray array) {
-        NDScope.unregister(array);
-        return array;
+        return Arrays.stream(outputs).map(Leaf::result).toArray(NDArray[]::new);
     }
 
     private static NDArray[] map(NDArray[] arrays, UnaryOperator<NDArray> function) {
@@ -88,7 +86,7 @@ record Application(Operation operation, NDArray[] sources, NDArray[] inputs, NDA
             NDArray[] gradients = new NDArray[outputs.length];
             boolean any = false;
             for (int i = 0; i < outputs.length; i++) {
-                gradients[i] = JniUtils.getGradient((PtNDArray) outputs[i]);
+                gradients[i] = outputs[i].gradient();
                 any |= gradients[i] != null;
             }
             if (!any) {
@@ -102,7 +100,12 @@ record Application(Operation operation, NDArray[] sources, NDArray[] inputs, NDA
             for (int i = 0; i < sources.length; i++) {
                 if (wanted[i] && pushed[i] != null) {
                     ScalarType type = Torch.typeOf(sources[i]);
-                    push(sources[i], scope.adopt(Torch.cast(scope.adopt(pushed[i]), type)));
+                    NDArray gradient = scope.adopt(Torch.cast(scope.adopt(pushed[i]), type));
+                    if (produced[i] == null) {
+                        push(sources[i], gradient);
+                    } else {
+                        produced[i].hand(gradient);
+                    }
                 }
             }
         }
@@ -116,8 +119,9 @@ record Application(Operation operation, NDArray[] sources, NDArray[] inputs, NDA
     @Override
     public void close() {
         operation.close();
-        for (NDArray[] arrays : new NDArray[][] {sources, inputs, outputs}) {
+        for (NDArray[] arrays : new NDArray[][] {sources, inputs}) {
             Arrays.stream(arrays).filter(Objects::nonNull).forEach(NDArray::close);
         }
+        Arrays.stream(outputs).forEach(Leaf::close);
     }
 }
