@@ -85,35 +85,44 @@ public final class ResidualBlock extends SizedBlock {
     /** Adds the mixer's update [B, T, D], then the MLP's of the sum's norm. */
     private NDArray beforeNorms(
             ParameterStore store, NDArray x, NDArray update, boolean training, Dropout dropout) {
-        NDArray dropped = drop(update, dropout);
         if (mlp == null) {
-            return x.add(dropped); // [B, T, D]
+            return add(x, update, dropout); // [B, T, D]
         }
+        NDArray dropped = drop(update, dropout);
         RmsNorm.Sum sum = mlpNorm.addThenForward(store, x, dropped, training);
+        Tape.discard(dropped);
         if (dropout == null) {
-            NDArray y = mlp.addTo(store, sum.values(), sum.normed(), training); // [B, T, D]
+            NDArray y = mlp.addTo(store, sum.values(), sum.normed(), training);
             NDScope.register(y);
-            return y;
+            return y; // [B, T, D]
         }
-        return sum.values().add(drop(mlp(store, sum.normed(), training), dropout)); // [B, T, D]
+        return add(sum.values(), mlp(store, sum.normed(), training), dropout); // [B, T, D]
     }
 
     /** Adds the norm of the mixer's update [B, T, D], then that of the MLP's of the sum. */
     private NDArray afterNorms(
             ParameterStore store, NDArray x, NDArray update, boolean training, Dropout dropout) {
-        NDArray y = x.add(drop(mixerNorm.forward(store, update, training), dropout));
+        NDArray y = add(x, mixerNorm.forward(store, update, training), dropout);
         if (mlp == null) {
             return y; // [B, T, D]
         }
         NDArray sum = Tape.join(y);
         NDArray normed = mlpNorm.forward(store, mlp(store, sum, training), training);
-        return sum.add(drop(normed, dropout)); // [B, T, D]
+        return add(sum, normed, dropout); // [B, T, D]
     }
 
     private NDArray mlp(ParameterStore store, NDArray x, boolean training) {
         NDArray update = mlp.forward(store, x, training);
         NDScope.register(update);
         return update; // [B, T, D]
+    }
+
+    /** An addition's backward reads none of what is added: the graph need not keep it. */
+    private static NDArray add(NDArray x, NDArray update, Dropout dropout) {
+        NDArray dropped = drop(update, dropout);
+        NDArray sum = x.add(dropped);
+        Tape.discard(dropped);
+        return sum; // [B, T, D]
     }
 
     private static NDArray drop(NDArray update, Dropout dropout) {

@@ -12,6 +12,7 @@ import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.training.GradientCollector;
 import dev.recurrent.blocks.autograd.Operation;
 import dev.recurrent.blocks.autograd.Tape;
+import dev.recurrent.blocks.torch.TensorMemory;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -59,6 +60,33 @@ class TapeTest {
         @Override
         public void close() {
             closed.incrementAndGet();
+        }
+    }
+
+    /** a + b, whose gradient it notes and hands on as it is. */
+    private static final class Sum implements Operation {
+
+        private long seen;
+
+        @Override
+        public NDArray[] forward(NDArray... inputs) {
+            return new NDArray[] {inputs[0].add(inputs[1])};
+        }
+
+        @Override
+        public NDArray[] backward(NDArray[] gradients, boolean[] wanted) {
+            seen = TensorMemory.address(gradients[0]);
+            return new NDArray[] {gradients[0], gradients[0]};
+        }
+
+        @Override
+        public boolean reads(int input) {
+            return false;
+        }
+
+        @Override
+        public void close() {
+            // Keeps nothing.
         }
     }
 
@@ -167,5 +195,55 @@ class TapeTest {
         assertThatThrownBy(() -> Tape.apply(new Product(closed), a, w))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("tape");
+    }
+
+    /**
+     * What an addition and an operation that reads nothing of it take, and what it leads back to.
+     */
+    private float[][] gradientsThrough(boolean discarding) {
+        x.getGradient().set(new float[(int) SHAPE.size()]);
+        w.getGradient().set(new float[(int) SHAPE.size()]);
+        try (Tape tape = Tape.open(false)) {
+            // A leaf, as operations return them, and a tensor that autograd computed.
+            NDArray leaf = Tape.apply(new Product(new AtomicInteger()), x, w)[0];
+            NDArray inner = x.sin().mul(w).mul(w);
+            NDArray sum = leaf.add(inner);
+            if (discarding) {
+                Tape.discard(leaf);
+                Tape.discard(inner);
+                assertThat(leaf.toFloatArray()).containsOnly(Float.NaN);
+                assertThat(leaf.getShape()).isEqualTo(SHAPE);
+                assertThat(TensorMemory.strides(inner)).containsOnly(0);
+            }
+            NDArray y = sum.mul(sum);
+            tape.backward(y, y.onesLike());
+        }
+        return new float[][] {x.getGradient().toFloatArray(), w.getGradient().toFloatArray()};
+    }
+
+    @Test
+    void gradientsPassThroughWhatIsDiscarded() {
+        assertThat(gradientsThrough(true)).isDeepEqualTo(gradientsThrough(false));
+    }
+
+    /** A tensor that went two ways through an operation each, and a third by autograd. */
+    @Test
+    void operationsHandGradientsOnWithoutCopies() {
+        Sum first = new Sum();
+        Sum second = new Sum();
+        Sum third = new Sum();
+        NDArray y;
+        NDArray dy = manager.randomNormal(SHAPE);
+        try (Tape tape = Tape.open(false)) {
+            NDArray a = Tape.apply(first, x, w)[0];
+            NDArray b = Tape.apply(second, a, a)[0];
+            y = Tape.apply(third, b, w)[0].add(a.mul(3));
+            tape.backward(y, dy);
+        }
+        assertThat(second.seen).isEqualTo(third.seen);
+        assertThat(first.seen).isNotEqualTo(second.seen);
+        NDArray five = dy.mul(2).add(dy.mul(3));
+        assertThat(x.getGradient().toFloatArray()).isEqualTo(five.toFloatArray());
+        assertThat(w.getGradient().toFloatArray()).isEqualTo(dy.add(five).toFloatArray());
     }
 }

@@ -129,8 +129,8 @@ public record NormCase(
             NDArray y;
             switch (norm.form()) {
                 case PLAIN -> y = block.forward(store, input, true);
-                case NORM_THEN_GATE -> y = block.forwardThenGate(store, input, seen, true);
-                case GATE_THEN_NORM -> y = block.gateThenForward(store, input, seen, true);
+                case NORM_THEN_GATE -> y = block.forwardThenGate(store, input, seen, true).value();
+                case GATE_THEN_NORM -> y = block.gateThenForward(store, input, seen, true).value();
                 default -> {
                     RmsNorm.Sum added = block.addThenForward(store, input, seen, true);
                     sum = added.values();

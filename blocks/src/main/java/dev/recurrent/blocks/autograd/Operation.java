@@ -11,7 +11,8 @@ public interface Operation extends AutoCloseable {
     /**
      * Computes the outputs; autograd does not record it.
      *
-     * @param inputs without their graph; they live until {@link #close}
+     * @param inputs without their graph; those that {@link #backward} {@link #reads} live until
+     *     {@link #close}
      * @return the outputs, the caller's to close
      */
     NDArray[] forward(NDArray... inputs);
@@ -26,6 +27,18 @@ public interface Operation extends AutoCloseable {
      * @return one for each input, of its shape and of any type; null where it is not wanted or zero
      */
     NDArray[] backward(NDArray[] gradients, boolean[] wanted);
+
+    /**
+     * Returns whether {@link #backward} reads an input. One that it does not read is null by then,
+     * in the array that {@link #forward} was given: so its memory can be freed ({@link
+     * Tape#discard}).
+     *
+     * @param input its index
+     * @return true unless an operation says otherwise
+     */
+    default boolean reads(int input) {
+        return true;
+    }
 
     /** Frees what {@link #forward} kept, but not inputs. */
     @Override

@@ -5,6 +5,8 @@ import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.IdentityHashMap;
+import java.util.Map;
 
 /**
  * Cuts of autograd's graph, in the order of the forward pass. The backward pass runs autograd up to
@@ -24,6 +26,7 @@ public final class Tape implements AutoCloseable {
 
     private final boolean recomputing;
     private final Deque<Application> cuts = new ArrayDeque<>();
+    private final Map<NDArray, Leaf> leaves = new IdentityHashMap<>();
 
     private Tape(boolean recomputing) {
         this.recomputing = recomputing;
@@ -109,6 +112,21 @@ public final class Tape implements AutoCloseable {
     }
 
     /**
+     * Frees the memory of a tensor that nothing reads any more: no caller, no backward of
+     * autograd's (of x + y there is none that does) and no operation's, the one that made it
+     * included. Gradients still pass through it. What reads it nonetheless finds NaN.
+     *
+     * <p>It does nothing where autograd does not record the tensor or this thread has no open tape.
+     *
+     * @param x any tensor of at least one axis, in memory of its own
+     */
+    public static void discard(NDArray x) {
+        if (CURRENT.get() != null && GradientMode.records(x)) {
+            Application.discard(x);
+        }
+    }
+
+    /**
      * Runs a segment so that only its input is kept, on the tape of this thread.
      *
      * @param x its input, any shape
@@ -129,8 +147,11 @@ public final class Tape implements AutoCloseable {
     }
 
     private NDArray[] cut(Operation operation, NDArray... inputs) {
-        Application application = Application.of(operation, inputs);
+        Application application = Application.of(operation, leaves::get, inputs);
         cuts.push(application);
+        for (Leaf leaf : application.outputs()) {
+            leaves.put(leaf.result(), leaf);
+        }
         return application.results();
     }
 
@@ -155,6 +176,9 @@ public final class Tape implements AutoCloseable {
     void unwind(int depth) {
         while (cuts.size() > depth) {
             try (Application cut = cuts.pop()) {
+                for (Leaf leaf : cut.outputs()) {
+                    leaves.remove(leaf.result());
+                }
                 cut.backward();
             }
         }
@@ -165,6 +189,7 @@ public final class Tape implements AutoCloseable {
     public void close() {
         cuts.forEach(Application::close);
         cuts.clear();
+        leaves.clear();
         CURRENT.remove();
     }
 }

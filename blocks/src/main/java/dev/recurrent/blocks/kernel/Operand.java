@@ -148,6 +148,11 @@ final class Operand {
 
     /** Returns what sources call the type of a readable tensor. */
     static String type(NDArray array) {
-        return Torch.typeOf(array) == ScalarType.BFLOAT16 ? "bfloat16" : "float";
+        return type(Torch.typeOf(array));
+    }
+
+    /** Returns what sources call the type that a tensor of some type is read as. */
+    static String type(ScalarType type) {
+        return type == ScalarType.BFLOAT16 ? "bfloat16" : "float";
     }
 }

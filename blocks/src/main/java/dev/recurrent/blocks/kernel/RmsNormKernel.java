@@ -47,7 +47,8 @@ final class RmsNormKernel {
     /**
      * Makes the tensors readable.
      *
-     * @param other the gate or the update; null where the form has none
+     * @param other the gate or the update; null where the form has none, and for the update in the
+     *     backward, where x is the sum
      */
     RmsNormKernel(
             CudaDevice device,
@@ -64,7 +65,8 @@ final class RmsNormKernel {
         manager = x.getManager();
         this.x = Operand.readable(manager, x);
         this.weight = Operand.readable(manager, weight);
-        update = form == Form.ADD_THEN_NORM ? Operand.readable(manager, other) : null;
+        boolean adds = form == Form.ADD_THEN_NORM && other != null;
+        update = adds ? Operand.readable(manager, other) : null;
         gate = isGated() ? gates(other) : null;
         long width = gate == null ? weight.size() : gate.width();
         size = Math.toIntExact(weight.size() / settings.parts());
@@ -112,7 +114,8 @@ final class RmsNormKernel {
         boolean narrow = settings.result() == ScalarType.BFLOAT16;
         NDArray y = allocate(narrow ? ScalarType.BFLOAT16 : ScalarType.FLOAT32);
         NDArray sum = update == null ? null : like(x);
-        RmsNormVariant variant = variant(y).forward(packs(Packs.fullest(x, y, gates()), y));
+        ScalarType added = update == null ? null : Torch.typeOf(update);
+        RmsNormVariant variant = variant(added, y).forward(packs(Packs.fullest(x, y, gates()), y));
         kernel(variant, "rms_norm")
                 .launchEarly(
                         variant.block((rows + variant.parts() - 1) / variant.parts(), parts),
@@ -135,19 +138,27 @@ final class RmsNormKernel {
      *
      * @param gradient of y
      * @param ofSum gradient of the sum; null for none
+     * @param added the update's type; null without one
      * @param weightWanted whether the weight's gradient is
      * @param otherWanted whether the gate's or the update's gradient is
      * @return of x, of the weight (float32) and of the other; null for the last where it is not
      *     wanted or is that of x
      */
-    NDArray[] backward(NDArray gradient, NDArray ofSum, boolean weightWanted, boolean otherWanted) {
+    NDArray[] backward(
+            NDArray gradient,
+            NDArray ofSum,
+            ScalarType added,
+            boolean weightWanted,
+            boolean otherWanted) {
         NDArray dy = Operand.readable(manager, gradient);
         NDArray ds = ofSum == null ? null : Operand.readable(manager, ofSum);
         NDArray dx = like(x);
-        boolean apart = update != null && Torch.typeOf(update) != Torch.typeOf(x);
-        NDArray du = apart && otherWanted ? like(update) : null;
+        ScalarType read = added == ScalarType.BFLOAT16 ? added : ScalarType.FLOAT32;
+        boolean apart = added != null && read != Torch.typeOf(x);
+        NDArray du = apart && otherWanted ? allocate(read) : null;
         NDArray dgate = gate == null ? null : allocate(Torch.typeOf(gate.array()));
-        RmsNormVariant variant = variant(dy).backward(packs(RmsNormVariant.BACKWARD_PACK, dy, ds));
+        RmsNormVariant variant =
+                variant(added, dy).backward(packs(RmsNormVariant.BACKWARD_PACK, dy, ds));
         long blocks = variant.blocksSharing(rows, parts, device.multiprocessors());
         NDArray sums =
                 Torch.empty(
@@ -175,7 +186,7 @@ final class RmsNormKernel {
                 : new NDArray[] {dx, dw, gate == null ? du : dgate};
     }
 
-    private RmsNormVariant variant(NDArray y) {
+    private RmsNormVariant variant(ScalarType added, NDArray y) {
         return RmsNormVariant.of(
                 form,
                 settings.centred(),
@@ -183,7 +194,7 @@ final class RmsNormKernel {
                 new RmsNormVariant.Types(
                         Operand.type(x),
                         Operand.type(weight),
-                        Operand.type(update == null ? x : update),
+                        added == null ? Operand.type(x) : Operand.type(added),
                         Operand.type(gate == null ? x : gates()),
                         Operand.type(y)));
     }

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import dev.recurrent.blocks.autograd.Operation;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.CudaException;
+import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
 
@@ -20,6 +21,7 @@ public final class RmsNormOperation implements Operation {
     private final RmsNormSettings settings;
     private NDArray[] inputs;
     private NDArray sum;
+    private ScalarType update;
 
     /** What is normalised, and what becomes of it. */
     public enum Form {
@@ -70,20 +72,30 @@ public final class RmsNormOperation implements Operation {
         try (TensorScope scope = new TensorScope()) {
             NDArray x = arrays[0];
             NDManager manager = x.getManager();
-            RmsNormKernel.Output output = kernel(x).forward();
+            RmsNormKernel.Output output = kernel(x, other()).forward();
             NDArray y = scope.pass(Torch.cast(manager, output.y(), settings.result()));
             if (form != Form.ADD_THEN_NORM) {
                 return new NDArray[] {y};
             }
             NDArray total = scope.pass(Torch.cast(manager, output.sum(), Torch.typeOf(x)));
+            update = Torch.typeOf(other());
             sum = scope.keep(Torch.detach(manager, total));
             return new NDArray[] {total, y};
         }
     }
 
-    private RmsNormKernel kernel(NDArray x) {
-        NDArray other = form == Form.PLAIN ? null : inputs[2];
+    private NDArray other() {
+        return form == Form.PLAIN ? null : inputs[2];
+    }
+
+    private RmsNormKernel kernel(NDArray x, NDArray other) {
         return new RmsNormKernel(device, form, settings, x, inputs[1], other);
+    }
+
+    /** Of what is added, the sum is enough. */
+    @Override
+    public boolean reads(int input) {
+        return form != Form.ADD_THEN_NORM || input == 1;
     }
 
     /** {@inheritDoc} */
@@ -97,8 +109,11 @@ public final class RmsNormOperation implements Operation {
                 return new NDArray[] {share(scope, gradients[0]), null, share(scope, gradients[0])};
             }
             NDArray[] results =
-                    kernel(adds ? sum : inputs[0])
-                            .backward(dy, adds ? gradients[0] : null, wanted[1], otherWanted);
+                    adds
+                            ? kernel(sum, null)
+                                    .backward(dy, gradients[0], update, wanted[1], otherWanted)
+                            : kernel(inputs[0], other())
+                                    .backward(dy, null, null, wanted[1], otherWanted);
             for (NDArray result : results) {
                 if (result != null) {
                     scope.pass(result);

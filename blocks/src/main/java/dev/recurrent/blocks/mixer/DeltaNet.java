@@ -12,6 +12,7 @@ import dev.recurrent.blocks.kernel.DeltaStepKernel.Gates;
 import dev.recurrent.blocks.mixer.DeltaNetConfig.QueryKeyNorm;
 import dev.recurrent.blocks.nn.Activation;
 import dev.recurrent.blocks.nn.Initialization;
+import dev.recurrent.blocks.nn.Intermediate;
 import dev.recurrent.blocks.nn.NormConfig;
 import dev.recurrent.blocks.nn.Projection;
 import dev.recurrent.blocks.nn.RmsNorm;
@@ -120,7 +121,7 @@ public class DeltaNet extends SequenceMixer {
         }
         Read read = read(store, x, before, positions, training);
         NDArray gates = gate == null ? null : gate.forward(store, x, training);
-        NDArray finished = finish(store, read.values(), gates, training);
+        Intermediate finished = finish(store, read.values(), gates, training);
         return new Output(output.forward(store, finished, training), read.state());
     }
 
@@ -210,7 +211,7 @@ public class DeltaNet extends SequenceMixer {
                         1 / Math.sqrt(config.keyDim()),
                         before.memory(),
                         positions);
-        NDArray finished = finish(store, read.values(), projected[3], false);
+        Intermediate finished = finish(store, read.values(), projected[3], false);
         return new Output(
                 output.forward(store, finished, false),
                 new RecurrentState(convolved.state(), read.state()));
@@ -307,10 +308,11 @@ public class DeltaNet extends SequenceMixer {
     }
 
     /** [B, T, HV, V] and gates [B, T, HV·V] → [B, T, HV·V], normalised per head and gated. */
-    private NDArray finish(ParameterStore store, NDArray read, NDArray gates, boolean training) {
-        NDArray normal =
+    private Intermediate finish(
+            ParameterStore store, NDArray read, NDArray gates, boolean training) {
+        Intermediate normal =
                 gates == null
-                        ? norm.forward(store, read, training)
+                        ? norm.of(store, read, training)
                         : norm.forwardThenGate(
                                 store, read, gates.reshape(read.getShape()), training);
         return normal.reshape(read.getShape().slice(0, 2).add(values()));

@@ -10,6 +10,7 @@ import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.nn.Initialization;
+import dev.recurrent.blocks.nn.Intermediate;
 import dev.recurrent.blocks.nn.NormConfig;
 import dev.recurrent.blocks.nn.Projection;
 import dev.recurrent.blocks.nn.RmsNorm;
@@ -157,9 +158,9 @@ public final class Mamba2 extends SequenceMixer {
                         positions);
         NDArray skipped = read.values().add(values.mul(skip(store, x, training)));
         NDArray y = skipped.reshape(x.getShape().slice(0, 2).add(inner)); // float32 [B, T, E]
-        NDArray normal = norm.gateThenForward(store, y, gate, training);
+        Intermediate normal = norm.gateThenForward(store, y, gate, training);
         return new Output(
-                out.forward(store, Torch.cast(normal, Torch.typeOf(x)), training),
+                out.forward(store, normal.cast(Torch.typeOf(x)), training),
                 new RecurrentState(convolved.state(), read.state()));
     }
 

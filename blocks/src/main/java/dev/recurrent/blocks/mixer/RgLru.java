@@ -9,6 +9,7 @@ import ai.djl.training.initializer.Initializer;
 import dev.recurrent.blocks.nn.Activation;
 import dev.recurrent.blocks.nn.GatedProduct;
 import dev.recurrent.blocks.nn.Initialization;
+import dev.recurrent.blocks.nn.Intermediate;
 import dev.recurrent.blocks.nn.Projection;
 import dev.recurrent.blocks.rule.GatedLinearRecurrence;
 import dev.recurrent.blocks.rule.Positions;
@@ -90,7 +91,7 @@ public final class RgLru extends SequenceMixer {
                         positions,
                         training);
         NDArray gate = linearY.forward(store, x, training); // [B, T, E]
-        NDArray gated = GatedProduct.apply(Activation.GELU_TANH, gate, h.values());
+        Intermediate gated = GatedProduct.of(Activation.GELU_TANH, gate, h.values());
         return new Output(
                 linearOut.forward(store, gated, training),
                 new RecurrentState(convolved.state(), h.state()));

@@ -55,7 +55,7 @@ public final class GatedMlp extends SizedBlock {
      */
     public NDArray forward(ParameterStore store, NDArray x, boolean training) {
         try (TensorScope scope = new TensorScope()) {
-            NDArray hidden = hidden(store, x, training); // [B, T, hidden]
+            Intermediate hidden = hidden(store, x, training); // [B, T, hidden]
             return scope.keep(down.forward(store, hidden, training)); // [B, T, D]
         }
     }
@@ -71,12 +71,12 @@ public final class GatedMlp extends SizedBlock {
      */
     public NDArray addTo(ParameterStore store, NDArray addend, NDArray x, boolean training) {
         try (TensorScope scope = new TensorScope()) {
-            NDArray hidden = hidden(store, x, training); // [B, T, hidden]
+            Intermediate hidden = hidden(store, x, training); // [B, T, hidden]
             return scope.keep(down.addTo(store, addend, hidden, training)); // [B, T, D]
         }
     }
 
-    private NDArray hidden(ParameterStore store, NDArray x, boolean training) {
+    private Intermediate hidden(ParameterStore store, NDArray x, boolean training) {
         return Projection.gated(store, activation, gate, up, Tape.join(x), training);
     }
 

@@ -2,6 +2,7 @@ package dev.recurrent.blocks.nn;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
+import dev.recurrent.blocks.autograd.Operation;
 import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernels;
@@ -10,6 +11,7 @@ import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * act(gate) · x, computed in fp32 and rounded to the gate's type, as gated MLPs (arXiv 2002.05202)
@@ -29,10 +31,18 @@ public final class GatedProduct {
      * @return [..., F], of the gate's type
      */
     public static NDArray apply(Activation activation, NDArray gate, NDArray x) {
-        Optional<GatedProductOperation> kernel = kernel(activation, gate, x);
-        return kernel.isPresent()
-                ? Tape.apply(kernel.get(), gate, x)[0]
-                : portable(activation, gate, x);
+        return of(activation, gate, x).value();
+    }
+
+    /** As {@link #apply}, yet to be computed. */
+    public static Intermediate of(Activation activation, NDArray gate, NDArray x) {
+        return new Intermediate(
+                kernel(activation, gate, x),
+                () -> portable(activation, gate, x),
+                gate.getShape(),
+                Torch.typeOf(gate),
+                gate,
+                x);
     }
 
     /**
@@ -43,9 +53,9 @@ public final class GatedProduct {
      * @return [..., F], of the same type
      */
     public static NDArray ofHalves(Activation activation, NDArray halves) {
-        Optional<GatedProductOperation> kernel = kernel(activation, halves);
+        Optional<Supplier<Operation>> kernel = kernel(activation, halves);
         if (kernel.isPresent()) {
-            return Tape.apply(kernel.get(), halves)[0];
+            return Tape.apply(kernel.get().get(), halves)[0];
         }
         Shape shape = halves.getShape();
         int last = shape.dimension() - 1;
@@ -56,14 +66,14 @@ public final class GatedProduct {
                 Aten.narrow(halves, last, half, half));
     }
 
-    private static Optional<GatedProductOperation> kernel(
+    private static Optional<Supplier<Operation>> kernel(
             Activation activation, NDArray first, NDArray... others) {
         Optional<GatedProductOperation.Function> function = function(activation);
         if (function.isEmpty()) {
             return Optional.empty();
         }
         Optional<CudaDevice> device = Kernels.taking(first, others);
-        return device.map(found -> new GatedProductOperation(found, function.get()));
+        return device.map(found -> () -> new GatedProductOperation(found, function.get()));
     }
 
     /** Returns what kernels call an activation; empty if they do not know it. */

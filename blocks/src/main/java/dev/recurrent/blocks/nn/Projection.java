@@ -7,6 +7,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
+import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.kernel.FewRowsKernel.Matrix;
 import dev.recurrent.blocks.rule.LinearMap;
 import dev.recurrent.blocks.torch.TensorScope;
@@ -124,7 +125,29 @@ public final class Projection extends SizedBlock {
     }
 
     /**
-     * Adds what the projection makes of x to something.
+     * Applies the projection to what is computed for it alone. In training with kernels and without
+     * an adapter, that is computed again in the backward pass.
+     *
+     * @param store the parameters' store
+     * @param x [..., in]
+     * @param training whether gradients are wanted
+     * @return [..., out]
+     */
+    public NDArray forward(ParameterStore store, Intermediate x, boolean training) {
+        Optional<NDArray> y = project(store, x, training);
+        return y.isPresent() ? y.get() : forward(store, x.value(), training); // [..., out]
+    }
+
+    private Optional<NDArray> project(ParameterStore store, Intermediate x, boolean training) {
+        if (adapter != null) {
+            return Optional.empty();
+        }
+        Matrix matrix = matrix(store, x.like(), training);
+        return x.project(matrix.weight(), matrix.bias());
+    }
+
+    /**
+     * Adds what {@link #forward(ParameterStore, Intermediate, boolean)} makes of x to something.
      *
      * @param store the parameters' store
      * @param addend [..., out]
@@ -132,13 +155,17 @@ public final class Projection extends SizedBlock {
      * @param training whether gradients are wanted
      * @return addend + y, [..., out]
      */
-    public NDArray addTo(ParameterStore store, NDArray addend, NDArray x, boolean training) {
-        if (adapter == null) {
-            return LinearMap.addTo(addend, x, matrix(store, x, training));
+    public NDArray addTo(ParameterStore store, NDArray addend, Intermediate x, boolean training) {
+        Optional<NDArray> y = project(store, x, training);
+        if (y.isPresent()) {
+            NDArray sum = addend.add(y.get());
+            Tape.discard(y.get());
+            return sum;
         }
-        try (TensorScope scope = new TensorScope()) {
-            return scope.pass(addend.add(forward(store, x, training)));
-        }
+        NDArray value = x.value();
+        return adapter == null
+                ? LinearMap.addTo(addend, value, matrix(store, value, training))
+                : addend.add(forward(store, value, training));
     }
 
     /**
@@ -179,7 +206,7 @@ public final class Projection extends SizedBlock {
      * @param training whether gradients are wanted
      * @return act(gate x) · projection x, [..., out]
      */
-    public static NDArray gated(
+    public static Intermediate gated(
             ParameterStore store,
             Activation activation,
             Projection gate,
@@ -197,11 +224,11 @@ public final class Projection extends SizedBlock {
                                                     gate.matrix(store, x, training),
                                                     projection.matrix(store, x, training)));
             if (gated.isPresent()) {
-                return gated.get();
+                return Intermediate.of(gated.get());
             }
         }
         NDArray[] both = together(store, x, training, gate, projection);
-        return GatedProduct.apply(activation, both[0], both[1]);
+        return GatedProduct.of(activation, both[0], both[1]);
     }
 
     private static boolean isAdapted(List<Projection> projections) {

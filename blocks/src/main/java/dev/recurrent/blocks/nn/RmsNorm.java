@@ -18,7 +18,9 @@ import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.Torch;
+import java.util.Arrays;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * Root-mean-square normalisation over the last dimension: w · x / √(mean(x²) + ε), computed in
@@ -80,12 +82,13 @@ public final class RmsNorm extends SizedBlock {
      * @return [..., size]
      */
     public NDArray forward(ParameterStore store, NDArray x, boolean training) {
+        return of(store, x, training).value();
+    }
+
+    /** As {@link #forward(ParameterStore, NDArray, boolean)}, yet to be computed. */
+    public Intermediate of(ParameterStore store, NDArray x, boolean training) {
         NDArray w = value(store, weight, x, training);
-        Optional<CudaDevice> device = kernels(x, w);
-        if (device.isPresent()) {
-            return Tape.apply(operation(device.get(), Form.PLAIN, x), x, w)[0];
-        }
-        return Torch.cast(normalize(wide(x), w), MatrixPrecision.current().activationType(x));
+        return intermediate(Form.PLAIN, () -> normalize(wide(x), w), x, w);
     }
 
     /**
@@ -102,7 +105,8 @@ public final class RmsNorm extends SizedBlock {
         Optional<CudaDevice> device = kernels(x, w, update);
         if (device.isPresent()) {
             NDArray[] results =
-                    Tape.apply(operation(device.get(), Form.ADD_THEN_NORM, x), x, w, update);
+                    Tape.apply(
+                            operation(device.get(), Form.ADD_THEN_NORM, result(x)), x, w, update);
             return new Sum(results[0], results[1]);
         }
         NDArray sum = Tape.join(Torch.cast(x.add(update), Torch.typeOf(x))); // [..., size]
@@ -124,17 +128,13 @@ public final class RmsNorm extends SizedBlock {
      * @param x [..., size]
      * @param gate [..., size], of any floating type
      * @param training whether gradients are wanted
-     * @return [..., size]
+     * @return [..., size], yet to be computed
      */
-    public NDArray forwardThenGate(
+    public Intermediate forwardThenGate(
             ParameterStore store, NDArray x, NDArray gate, boolean training) {
         NDArray w = value(store, weight, x, training);
-        Optional<CudaDevice> device = kernels(x, w, gate);
-        if (device.isPresent()) {
-            return Tape.apply(operation(device.get(), Form.NORM_THEN_GATE, x), x, w, gate)[0];
-        }
-        NDArray gated = normalize(wide(x), w).mul(Aten.silu(wide(gate)));
-        return Torch.cast(gated, MatrixPrecision.current().activationType(x));
+        Supplier<NDArray> portable = () -> normalize(wide(x), w).mul(Aten.silu(wide(gate)));
+        return intermediate(Form.NORM_THEN_GATE, portable, x, w, gate);
     }
 
     /**
@@ -144,25 +144,37 @@ public final class RmsNorm extends SizedBlock {
      * @param x [..., size]
      * @param gate [..., size], of any floating type
      * @param training whether gradients are wanted
-     * @return [..., size]
+     * @return [..., size], yet to be computed
      */
-    public NDArray gateThenForward(
+    public Intermediate gateThenForward(
             ParameterStore store, NDArray x, NDArray gate, boolean training) {
         NDArray w = value(store, weight, x, training);
-        Optional<CudaDevice> device = kernels(x, w, gate);
-        if (device.isPresent()) {
-            return Tape.apply(operation(device.get(), Form.GATE_THEN_NORM, x), x, w, gate)[0];
-        }
-        NDArray gated = wide(x).mul(Aten.silu(wide(gate)));
-        return Torch.cast(normalize(gated, w), MatrixPrecision.current().activationType(x));
+        Supplier<NDArray> portable = () -> normalize(wide(x).mul(Aten.silu(wide(gate))), w);
+        return intermediate(Form.GATE_THEN_NORM, portable, x, w, gate);
+    }
+
+    /** The norm of inputs x [..., size], w and others. */
+    private Intermediate intermediate(Form form, Supplier<NDArray> portable, NDArray... inputs) {
+        NDArray x = inputs[0];
+        ScalarType result = result(x);
+        Optional<CudaDevice> device = kernels(x, Arrays.copyOfRange(inputs, 1, inputs.length));
+        return new Intermediate(
+                device.map(found -> () -> operation(found, form, result)),
+                portable,
+                x.getShape(),
+                result,
+                inputs);
+    }
+
+    private static ScalarType result(NDArray x) {
+        return MatrixPrecision.current().activationType(x);
     }
 
     private Optional<CudaDevice> kernels(NDArray x, NDArray... others) {
         return RmsNormOperation.fits(size / groups) ? Kernels.taking(x, others) : Optional.empty();
     }
 
-    private RmsNormOperation operation(CudaDevice device, Form form, NDArray x) {
-        ScalarType result = MatrixPrecision.current().activationType(x);
+    private RmsNormOperation operation(CudaDevice device, Form form, ScalarType result) {
         RmsNormSettings settings = new RmsNormSettings(groups, zeroCentred, epsilon, result);
         return new RmsNormOperation(device, form, settings);
     }
