@@ -146,14 +146,20 @@ public final class MultiQueryAttention extends SequenceMixer {
             AttentionState past,
             Positions positions,
             boolean training) {
-        NDArray queries = rotate(q, positions);
-        NDArray keys = rotate(k, positions);
+        NDArray turned = rotate(k, positions);
         Past seen = past == null ? null : KeyValueCache.past(past);
         double dropped = training ? dropout : 0;
         NDArray o =
                 SlidingWindowAttention.apply(
-                        queries, keys, v, seen, positions, config.window(), scale(), dropped);
-        return new Attended(o, cache.write(past, keys, v, positions, training));
+                        rotate(q, positions),
+                        turned,
+                        v,
+                        seen,
+                        positions,
+                        config.window(),
+                        scale(),
+                        dropped);
+        return new Attended(o, cache.write(past, turned, v, positions, training));
     }
 
     private NDArray rotate(NDArray x, Positions positions) {
