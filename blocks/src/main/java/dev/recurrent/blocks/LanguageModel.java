@@ -8,6 +8,9 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import dev.recurrent.blocks.cuda.CudaDevice;
+import dev.recurrent.blocks.cuda.Kernels;
+import dev.recurrent.blocks.kernel.SoftCapKernel;
 import dev.recurrent.blocks.mixer.SequenceMixer;
 import dev.recurrent.blocks.nn.Dropout;
 import dev.recurrent.blocks.nn.Projection;
@@ -16,12 +19,14 @@ import dev.recurrent.blocks.nn.SizedBlock;
 import dev.recurrent.blocks.rule.LinearMap;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.Aten;
+import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.TensorScope;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A causal language model: token ids [B, T] → logits [B, T, vocabulary].
@@ -209,12 +214,19 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
                             ? LinearMap.apply(
                                     hidden, value(store, embedding, hidden, training), null)
                             : head.forward(store, hidden, training);
-            if (config.softCap() > 0) {
-                NDArray cap = Scalars.of(config.softCap());
-                logits = logits.div(cap).tanh().mul(cap);
-            }
-            return scope.keep(logits); // [..., vocabulary]
+            return scope.keep(config.softCap() > 0 ? capped(logits) : logits); // [..., vocabulary]
         }
+    }
+
+    /** Keeps logits within the cap, in place where there is a kernel for it. */
+    private NDArray capped(NDArray logits) {
+        Optional<CudaDevice> device = Kernels.on(logits.getDevice());
+        if (device.isPresent() && !GradientMode.records(logits) && SoftCapKernel.fits(logits)) {
+            SoftCapKernel.apply(device.get(), logits, config.softCap());
+            return logits;
+        }
+        NDArray cap = Scalars.of(config.softCap());
+        return logits.div(cap).tanh().mul(cap);
     }
 
     /**

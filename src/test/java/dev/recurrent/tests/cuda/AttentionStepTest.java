@@ -110,6 +110,84 @@ class AttentionStepTest {
         }
     }
 
+    /**
+     * Few slots of many, all, one and none, merged by the last block or by a launch of its own; the
+     * rows' tokens stand one behind the other, down to padding.
+     */
+    @ParameterizedTest
+    @CsvSource({
+        "1, 10, 1, 2049, 256, 190",
+        "1, 1, 10, 2049, 256, 190",
+        "3, 10, 1, 2049, 256, 2048",
+        "2, 2, 8, 20000, 256, 19000",
+        "2, 4, 1, 257, 128, 256",
+        "2, 4, 2, 257, 64, 100",
+        "4, 1, 3, 2049, 40, 2",
+        "3, 1, 1, 300, 64, 0"
+    })
+    void whatIsBeyondTheTokenIsNotLookedAt(
+            int batch, int groups, int share, int slots, int dim, int count) {
+        long[] held = new long[batch * slots];
+        long[] last = new long[batch];
+        for (int row = 0; row < batch; row++) {
+            last[row] = Math.max(-1, count - 1 - row);
+            for (int s = 0; s < slots; s++) {
+                held[row * slots + s] = s > 0 && s <= last[row] + 1 ? s - 1 : -1;
+            }
+        }
+        NDArray places = manager.create(held, new Shape(batch, slots));
+        NDArray empty = places.lt(0L).reshape(batch, 1, slots, 1);
+        NDArray nothing = manager.full(new Shape(1), Float.NaN);
+        NDArray k = Tensors.normal(manager, 2, batch, groups, slots, dim);
+        NDArray v = Tensors.normal(manager, 3, batch, groups, slots, dim);
+        NDArray normal = Tensors.normal(manager, 1, batch, 1, groups * share, dim);
+        Positions positions = Positions.of(manager, batch, 1, last);
+        for (ScalarType type : new ScalarType[] {ScalarType.FLOAT32, ScalarType.BFLOAT16}) {
+            NDArray q = Torch.cast(normal, type);
+            NDArray keys = Torch.cast(k, type);
+            NDArray values = Torch.cast(v, type);
+            Past seen =
+                    new Past(
+                            where(empty, Torch.cast(nothing, type), keys),
+                            where(empty, Torch.cast(nothing, type), values),
+                            places);
+            for (int size : new int[] {1, 2, 33, 64, 128}) {
+                // Partial sums come from memory that others have used.
+                manager.full(new Shape(normal.size() * size), Float.NaN).close();
+            }
+            NDArray fused = step(q, seen, positions);
+            // The blocks count from 0 again.
+            for (int again = 0; again < 3; again++) {
+                assertThat(wide(step(q, seen, positions)).toFloatArray())
+                        .isEqualTo(wide(fused).toFloatArray());
+            }
+            NDArray portable =
+                    Kernels.without(
+                            () ->
+                                    step(
+                                            wide(q),
+                                            new Past(wide(keys), wide(values), places),
+                                            positions));
+            for (int row = 0; row < batch; row++) {
+                NDArray own = wide(fused).get(row);
+                if (last[row] < 0) {
+                    assertThat(own.toFloatArray()).containsOnly(0f);
+                } else {
+                    Tensors.assertClose(
+                            type + " row " + row,
+                            own,
+                            portable.get(row),
+                            type == ScalarType.FLOAT32 ? TOLERANCE : BFLOAT16_TOLERANCE);
+                }
+            }
+        }
+    }
+
+    private NDArray where(NDArray condition, NDArray yes, NDArray no) {
+        // where.self(Tensor condition, Tensor self, Tensor other)
+        return Torch.call(manager, "aten::where.self", condition, yes, no);
+    }
+
     private static NDArray step(NDArray q, Past seen, Positions positions) {
         return GradientMode.off(() -> SlidingWindowAttention.step(q, seen, positions, 0.3));
     }

@@ -11,11 +11,14 @@ import dev.recurrent.blocks.cuda.HostLongs;
 import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.kernel.SamplingKernel;
 import dev.recurrent.blocks.kernel.SamplingKernel.Setting;
+import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.Torch;
 import dev.recurrent.tests.support.Tensors;
 import dev.recurrent.zoo.generation.GenerationConfig;
 import dev.recurrent.zoo.generation.Sampler;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -151,14 +154,75 @@ class SamplingKernelTest {
         assertThat(choose(logits, state, 6)).containsExactly(-1, -1, -1, -1, -2, -2);
     }
 
+    /** One block and many, rows that begin anywhere; several choices, each of which starts anew. */
+    @ParameterizedTest
+    @ValueSource(ints = {3000, 32001, 256000, 256003})
+    void theLowestOfEqualsIsTheMostProbable(int vocabulary) {
+        for (int rows : new int[] {1, 3}) {
+            Setting greedy = new Setting(0, 0, 1, 1, 0);
+            SamplingKernel.State state =
+                    SamplingKernel.State.of(
+                            manager,
+                            Collections.nCopies(rows, greedy),
+                            vocabulary,
+                            new long[rows][0]);
+            for (int choice = 0; choice < 3; choice++) {
+                float[] logits = new float[rows * vocabulary];
+                Arrays.fill(logits, -1);
+                long[] wanted = new long[rows];
+                for (int row = 0; row < rows; row++) {
+                    int first = (row + choice) * (vocabulary - 1) / 5;
+                    wanted[row] = first;
+                    // The last row's are zeros of both signs.
+                    float greatest = row == 2 ? 0 : 5;
+                    logits[row * vocabulary + first] = row == 2 ? -0f : 5;
+                    logits[row * vocabulary + first + 1] = greatest;
+                    logits[(row + 1) * vocabulary - 1] = greatest;
+                }
+                assertThat(choose(logits, state, rows)).isEqualTo(wanted);
+            }
+        }
+    }
+
     @Test
-    void theLowestOfEqualsIsTheMostProbable() {
+    void oneBrokenLogitOfManyIsTold() {
+        int vocabulary = 256003;
+        Setting greedy = new Setting(0, 0, 1, 1, 0);
+        SamplingKernel.State state =
+                SamplingKernel.State.of(manager, List.of(greedy), vocabulary, new long[1][0]);
+        for (int at : new int[] {0, 100_001, vocabulary - 1}) {
+            float[] logits = new float[vocabulary];
+            logits[7] = 1;
+            assertThat(choose(logits, state, 1)).containsExactly(7);
+            logits[at] = Float.NaN;
+            assertThat(choose(logits, state, 1)).containsExactly(SamplingKernel.BROKEN);
+        }
+    }
+
+    /** bfloat16, as models have logits. */
+    @Test
+    void choosesAmongNarrowLogits() {
+        int rows = 2;
+        int vocabulary = 99_999;
+        Setting greedy = new Setting(0, 0, 1, 1, 0);
         SamplingKernel.State state =
                 SamplingKernel.State.of(
-                        manager, List.of(new Setting(0, 0, 1, 1, 0)), 3000, new long[1][0]);
-        float[] logits = new float[3000];
-        logits[1999] = 5;
-        logits[2500] = 5;
-        assertThat(choose(logits, state, 1)).containsExactly(1999);
+                        manager, Collections.nCopies(rows, greedy), vocabulary, new long[rows][0]);
+        NDArray narrow =
+                Torch.cast(Tensors.normal(manager, 1, rows, vocabulary), ScalarType.BFLOAT16);
+        float[] logits = Torch.cast(narrow, ScalarType.FLOAT32).toFloatArray();
+        long[] wanted = new long[rows];
+        for (int row = 0; row < rows; row++) {
+            for (int id = 1; id < vocabulary; id++) {
+                int best = row * vocabulary + (int) wanted[row];
+                wanted[row] = logits[row * vocabulary + id] > logits[best] ? id : wanted[row];
+            }
+        }
+        try (HostLongs told = new HostLongs(device, rows)) {
+            NDArray tokens = manager.create(new long[rows]);
+            SamplingKernel.apply(device, narrow, state, tokens, told);
+            told.mark();
+            assertThat(told.await()).isEqualTo(wanted);
+        }
     }
 }

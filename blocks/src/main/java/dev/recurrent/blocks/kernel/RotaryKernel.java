@@ -22,7 +22,7 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 public final class RotaryKernel implements Operation {
 
-    private static final KernelSource SOURCE = Sources.of("rotary_embedding.cu");
+    private static final KernelSource SOURCE = Sources.of("rotary_embedding.cu", "rotation.cuh");
 
     private static final int THREADS = 256;
     private static final int MOST_PACKS = 128;
@@ -128,8 +128,13 @@ public final class RotaryKernel implements Operation {
                         shape.get(2),
                         items,
                         each,
-                        Double.doubleToRawLongBits(-2 * Math.log(theta) / Math.log(2) / rotaryDim),
+                        exponent(theta, rotaryDim),
                         Float.floatToRawIntBits(direction));
+    }
+
+    /** The bits of −2 log₂(θ) / R, which times i is the power of two that a plane turns by. */
+    static long exponent(double theta, int rotaryDim) {
+        return Double.doubleToRawLongBits(-2 * Math.log(theta) / Math.log(2) / rotaryDim);
     }
 
     private static int ceilDiv(int dividend, int divisor) {

@@ -13,6 +13,7 @@ import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
 import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
+import dev.recurrent.blocks.torch.Torch;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Map;
@@ -30,12 +31,21 @@ public final class SamplingKernel {
     /** What is told of a row of which no logit is finite. */
     public static final long NOTHING = -2;
 
-    private static final KernelSource SOURCE = Sources.of("sample.cu");
+    private static final KernelSource SOURCE = Sources.of("sample.cu", "arrival.cuh");
 
     private static final int THREADS = 1024;
 
     /** Longs of what a row is continued by, as the source has it. */
     private static final int SETTING_LONGS = 3;
+
+    /** Longs that a row's blocks share, as the source has it. */
+    private static final int PROGRESS_LONGS = 2;
+
+    /** Bytes of logits that a thread looks at at a time. */
+    private static final int PACK_BYTES = 16;
+
+    /** Blocks for each multiprocessor: as many as it runs at a time. */
+    private static final int BLOCKS_OF_MULTIPROCESSOR = 2;
 
     private static final Map<String, Constants> CONSTANTS = new ConcurrentHashMap<>();
 
@@ -58,9 +68,10 @@ public final class SamplingKernel {
      *
      * @param settings int64 [B, 3], {@link Setting} as the kernel reads it
      * @param random int64 [B], where the random numbers are
+     * @param progress int64 [B, 2], zeros between one choice and the next
      * @param seen uint8 [B, V], 1 for a token that was seen; null where no row has a penalty
      */
-    public record State(NDArray settings, NDArray random, NDArray seen) {
+    public record State(NDArray settings, NDArray random, NDArray progress, NDArray seen) {
 
         /**
          * Starts.
@@ -88,6 +99,7 @@ public final class SamplingKernel {
             return new State(
                     manager.create(settings, new Shape(rows.size(), SETTING_LONGS)),
                     manager.create(seeds),
+                    manager.zeros(new Shape(rows.size(), PROGRESS_LONGS), DataType.INT64),
                     penalized ? seen(manager, vocabulary, texts) : null);
         }
 
@@ -105,12 +117,19 @@ public final class SamplingKernel {
         /** Returns a state of some rows; rows is int64 [B']. */
         public State select(NDArray rows) {
             return new State(
-                    settings.get(rows), random.get(rows), seen == null ? null : seen.get(rows));
+                    settings.get(rows),
+                    random.get(rows),
+                    progress.get(rows),
+                    seen == null ? null : seen.get(rows));
         }
 
         /** Returns all tensors. */
         public NDList arrays() {
-            return seen == null ? new NDList(settings, random) : new NDList(settings, random, seen);
+            NDList arrays = new NDList(settings, random, progress);
+            if (seen != null) {
+                arrays.add(seen);
+            }
+            return arrays;
         }
     }
 
@@ -130,22 +149,31 @@ public final class SamplingKernel {
             CudaDevice device, NDArray logits, State state, NDArray tokens, HostLongs told) {
         Operand.requireSameDevice(logits, state.settings(), tokens);
         NDArray x = Operand.readable(logits.getManager(), logits);
-        long rows = state.random().size();
+        int rows = Math.toIntExact(state.random().size());
         Constants constants =
                 CONSTANTS.computeIfAbsent(
                         Operand.type(x), type -> Constants.none().with("X_TYPE", type));
         device.kernel(SOURCE, constants, "sample")
                 .launch(
-                        new Kernel.Size(Math.toIntExact(rows), 1, THREADS, 1),
+                        new Kernel.Size(blocks(device, x, rows), rows, THREADS, 1),
                         TensorMemory.address(x),
                         TensorMemory.address(state.settings()),
                         Operand.address(state.seen()),
                         TensorMemory.address(state.random()),
+                        TensorMemory.address(state.progress()),
                         TensorMemory.address(tokens),
                         told.address(),
                         x.size() / rows);
         if (x != logits) {
             TensorScope.release(x);
         }
+    }
+
+    /** Blocks of a row: a load for each thread where there is room for so many. */
+    private static int blocks(CudaDevice device, NDArray logits, int rows) {
+        long threads = logits.size() / rows * Torch.typeOf(logits).bytes() / PACK_BYTES;
+        long wanted = (threads + THREADS - 1) / THREADS;
+        int room = BLOCKS_OF_MULTIPROCESSOR * device.multiprocessors() / rows;
+        return (int) Math.max(1, Math.min(room, wanted));
     }
 }

@@ -9,8 +9,9 @@ import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.kernel.AttentionStepKernel;
-import dev.recurrent.blocks.kernel.CacheAppendKernel;
+import dev.recurrent.blocks.kernel.CachedRotationKernel;
 import dev.recurrent.blocks.rule.Positions;
+import dev.recurrent.blocks.rule.RotaryEmbedding;
 import dev.recurrent.blocks.rule.SlidingWindowAttention.Past;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.GradientMode;
@@ -38,6 +39,14 @@ record KeyValueCache(long window) {
 
     private record Restarts() {}
 
+    /**
+     * What one token a row makes of a cache.
+     *
+     * @param q its queries after rotation, [B, 1, H, K]
+     * @param state with its keys and values
+     */
+    record Step(NDArray q, AttentionState state) {}
+
     /** Returns how many slots there are after a number of tokens, slot 0 included. */
     long slots(long tokens) {
         return 1 + (window > 0 ? window : capacity(tokens));
@@ -56,6 +65,59 @@ record KeyValueCache(long window) {
     }
 
     /**
+     * Rotates queries and keys of one token a row, and writes it.
+     *
+     * @param state what is held; null for nothing
+     * @param q queries, [B, 1, H, K]
+     * @param k keys, [B, 1, KV, K]
+     * @param v values, [B, 1, KV, V]
+     * @param positions [B, 1]
+     * @param config how they are rotated
+     * @param training whether gradients are wanted; if not, state is changed in place
+     * @return the rotated queries, and the state as {@link #write} returns it
+     */
+    Step step(
+            AttentionState state,
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            Positions positions,
+            AttentionConfig config,
+            boolean training) {
+        long rotaryDim = config.rotaryDim();
+        double theta = config.rotaryTheta();
+        Optional<CudaDevice> device = Kernels.on(q.getDevice());
+        if (device.isPresent()
+                && !training
+                && !GradientMode.records(q, k, v)
+                && CachedRotationKernel.fits(q, k, v)) {
+            AttentionState room = makeRoom(state, k, v, positions);
+            if (AttentionStepKernel.fits(room.keys(), room.values(), room.positions())) {
+                NDArray turned =
+                        CachedRotationKernel.apply(
+                                device.get(),
+                                q,
+                                k,
+                                v,
+                                positions.array(),
+                                rotaryDim,
+                                theta,
+                                new CachedRotationKernel.Cache(
+                                        room.keys(), room.values(), room.positions(), window));
+                return new Step(turned, room);
+            }
+        }
+        return new Step(
+                RotaryEmbedding.apply(q, positions, rotaryDim, theta),
+                write(
+                        state,
+                        RotaryEmbedding.apply(k, positions, rotaryDim, theta),
+                        v,
+                        positions,
+                        training));
+    }
+
+    /**
      * Writes tokens.
      *
      * @param state what is held; null for nothing
@@ -70,9 +132,6 @@ record KeyValueCache(long window) {
         AttentionState room = makeRoom(state, k, v, positions);
         boolean inPlace =
                 !training && !k.hasGradient() && !v.hasGradient() && !room.keys().hasGradient();
-        if (inPlace && positions.length() == 1 && append(room, k, v, positions)) {
-            return room;
-        }
         AttentionState held = state == null ? room : restart(room, positions);
         NDArray slots = slots(positions);
         NDArray stored = positions.derive(new Stored(window), () -> stored(positions));
@@ -89,28 +148,6 @@ record KeyValueCache(long window) {
                 Aten.narrow(state.keys(), 2, 1, slots),
                 Aten.narrow(state.values(), 2, 1, slots),
                 Aten.narrow(state.positions(), 1, 1, slots));
-    }
-
-    /** Writes one token a row by a kernel; returns false if there is none for this cache. */
-    private boolean append(AttentionState state, NDArray k, NDArray v, Positions positions) {
-        Optional<CudaDevice> device = Kernels.on(k.getDevice());
-        boolean fits =
-                device.isPresent()
-                        && !GradientMode.records(k, v)
-                        && AttentionStepKernel.fits(
-                                state.keys(), state.values(), state.positions());
-        if (fits) {
-            CacheAppendKernel.apply(
-                    device.get(),
-                    k,
-                    v,
-                    positions.array(),
-                    state.keys(),
-                    state.values(),
-                    state.positions(),
-                    window);
-        }
-        return fits;
     }
 
     /** Makes room for the greatest position. */

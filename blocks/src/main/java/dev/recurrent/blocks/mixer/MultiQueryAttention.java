@@ -97,7 +97,8 @@ public final class MultiQueryAttention extends SequenceMixer {
             Positions positions,
             MixerState state,
             boolean training) {
-        NDArray projected = queries.forward(store, x, training); // [B, T, H·K or 2·H·K]
+        NDArray[] all = Projection.together(store, x, training, queries, keys, values);
+        NDArray projected = all[0]; // [B, T, H·K or 2·H·K]
         NDArray gate = null;
         if (config.outputGate()) {
             NDArray both = heads(Tape.join(projected), config.heads(), 2 * config.headDim());
@@ -105,39 +106,68 @@ public final class MultiQueryAttention extends SequenceMixer {
             gate = half(both, 1); // [B, T, H·K]
         }
         NDArray q = normalize(store, queryNorm, projected, config.heads(), training);
-        NDArray k =
-                normalize(
-                        store,
-                        keyNorm,
-                        keys.forward(store, x, training),
-                        config.keyValueHeads(),
-                        training);
-        NDArray v =
-                heads(values.forward(store, x, training), config.keyValueHeads(), config.headDim());
-        q = RotaryEmbedding.apply(q, positions, config.rotaryDim(), config.rotaryTheta());
-        k = RotaryEmbedding.apply(k, positions, config.rotaryDim(), config.rotaryTheta());
-
+        NDArray k = normalize(store, keyNorm, all[1], config.keyValueHeads(), training);
+        NDArray v = heads(all[2], config.keyValueHeads(), config.headDim());
         AttentionState past = (AttentionState) state;
-        double scale = 1 / Math.sqrt(config.headDim());
-        AttentionState next;
-        NDArray o; // [B, T, H, K]
-        if (positions.length() == 1) {
-            next = cache.write(past, k, v, positions, training);
-            Past seen = new Past(next.keys(), next.values(), next.positions());
-            o = SlidingWindowAttention.step(q, seen, positions, scale);
-        } else {
-            Past seen = past == null ? null : KeyValueCache.past(past);
-            double dropped = training ? dropout : 0;
-            o =
-                    SlidingWindowAttention.apply(
-                            q, k, v, seen, positions, config.window(), scale, dropped);
-            next = cache.write(past, k, v, positions, training);
-        }
-        NDArray joined = o.reshape(x.getShape().get(0), x.getShape().get(1), -1); // [B, T, H·K]
+        Attended attended =
+                positions.length() == 1
+                        ? step(q, k, v, past, positions, training)
+                        : attend(q, k, v, past, positions, training);
+        NDArray joined =
+                attended.o.reshape(x.getShape().get(0), x.getShape().get(1), -1); // [B, T, H·K]
         if (gate != null) {
             joined = joined.mul(Aten.sigmoid(gate));
         }
-        return new Output(output.forward(store, joined, training), next);
+        return new Output(output.forward(store, joined, training), attended.state);
+    }
+
+    /** What is seen, [B, T, H, K], and what the next call can see. */
+    private record Attended(NDArray o, AttentionState state) {}
+
+    /** Writes one token a row, and looks at what is held then. */
+    private Attended step(
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            AttentionState past,
+            Positions positions,
+            boolean training) {
+        KeyValueCache.Step step = cache.step(past, q, k, v, positions, config, training);
+        AttentionState next = step.state();
+        Past seen = new Past(next.keys(), next.values(), next.positions());
+        return new Attended(SlidingWindowAttention.step(step.q(), seen, positions, scale()), next);
+    }
+
+    /** Looks at a sequence and at what is held, and writes the sequence. */
+    private Attended attend(
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            AttentionState past,
+            Positions positions,
+            boolean training) {
+        NDArray turned = rotate(k, positions);
+        Past seen = past == null ? null : KeyValueCache.past(past);
+        double dropped = training ? dropout : 0;
+        NDArray o =
+                SlidingWindowAttention.apply(
+                        rotate(q, positions),
+                        turned,
+                        v,
+                        seen,
+                        positions,
+                        config.window(),
+                        scale(),
+                        dropped);
+        return new Attended(o, cache.write(past, turned, v, positions, training));
+    }
+
+    private NDArray rotate(NDArray x, Positions positions) {
+        return RotaryEmbedding.apply(x, positions, config.rotaryDim(), config.rotaryTheta());
+    }
+
+    private double scale() {
+        return 1 / Math.sqrt(config.headDim());
     }
 
     /** Normalises a projection where the configuration says, and splits it: [B, T, heads, K]. */

@@ -7,6 +7,7 @@ import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.kernel.AttentionStepKernel;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.GradientMode;
+import dev.recurrent.blocks.torch.ScalarType;
 import java.util.Optional;
 
 /**
@@ -21,6 +22,9 @@ import java.util.Optional;
 public final class SlidingWindowAttention {
 
     private SlidingWindowAttention() {}
+
+    /** How many blocks of a step are done, for so many heads. */
+    private record Arrivals(long heads) {}
 
     /**
      * What was seen before a call, in any order.
@@ -93,7 +97,8 @@ public final class SlidingWindowAttention {
      * Attends with one token a row to a cache that holds the token's own key as well.
      *
      * @param q [B, 1, H, K]
-     * @param seen the keys, all of them within the token's window
+     * @param seen the keys, all of them within the token's window and in slots up to its position +
+     *     1
      * @param positions [B, 1]
      * @param scale what scores are multiplied by
      * @return [B, 1, H, V], unspecified but finite at padding
@@ -108,13 +113,28 @@ public final class SlidingWindowAttention {
                 && !GradientMode.records(q, seen.keys, seen.values)
                 && AttentionStepKernel.fits(seen.keys, seen.values, seen.positions)) {
             return AttentionStepKernel.attend(
-                    device.get(), q, seen.keys, seen.values, seen.positions, scale);
+                    device.get(),
+                    q,
+                    seen.keys,
+                    seen.values,
+                    seen.positions,
+                    positions.array(),
+                    arrivals(q, positions),
+                    scale);
         }
         // Heads that share keys take the place of time, so that no key is repeated.
         NDArray queries = q.reshape(batch, groups, heads / groups, shape.get(3));
         NDArray mask = AttentionMask.step(positions, seen.positions); // [B, 1, 1, L]
         NDArray o = Aten.attention(queries, seen.keys, seen.values, mask, false, scale);
         return o.reshape(batch, 1, heads, seen.values.getShape().get(3)); // [B, 1, H, V]
+    }
+
+    /** One for each head: kernels of a pass come one after the other, so all layers share them. */
+    private static NDArray arrivals(NDArray q, Positions positions) {
+        Shape shape = new Shape(q.getShape().get(0) * q.getShape().get(2));
+        return positions.derive(
+                new Arrivals(shape.size()),
+                () -> Aten.zeros(positions.manager(), shape, ScalarType.INT32, q.getDevice()));
     }
 
     private static void check(

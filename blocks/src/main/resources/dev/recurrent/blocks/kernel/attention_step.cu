@@ -3,57 +3,94 @@
 // Each block takes one piece of the slots, for heads that share keys. LANES lanes look at a key
 // together, each keeping its part of the heads' queries and of their sums in registers; every group
 // of lanes has a running maximum and sums (arXiv 1805.02867), which are merged in a fixed order over
-// the warp, the block and, by combine, the pieces. Slots that hold nothing are not read.
+// the warp, the block and the pieces. What lies in slots that hold nothing does not count.
 //
 // Constants: X_TYPE (of q and o), CACHE_TYPE (each float or bfloat16), KEY_DIM (K),
-// VALUE_DIM (V), HEADS (of a block, sharing keys), LANES (a power of two, at most 32), WARPS.
+// VALUE_DIM (V), HEADS (of a block, sharing keys), LANES (a power of two, at most 32), WARPS, LEAST
+// (as attention_merge.cuh has it).
 
 constexpr int KEYS = WARP / LANES;  // that a warp looks at at a time
 constexpr int STEPS = 4;            // loads under way at a time
 constexpr int OF_KEY = (KEY_DIM + LANES - 1) / LANES;
 constexpr int OF_VALUE = (VALUE_DIM + LANES - 1) / LANES;
 
-// The part of a vector of DIM elements that belongs to a lane, as it lies in memory.
+// The part of a vector of DIM elements that belongs to a lane, as it lies in memory: nothing waits
+// for it until it is looked at.
 template <typename T, int DIM, int COUNT>
 struct Part {
     static constexpr int BYTES = COUNT * sizeof(T);
-    static constexpr int WORD = DIM % LANES != 0 ? 0 : BYTES % 16 == 0 ? 16 : BYTES % 8 == 0 ? 8 : 0;
+    static constexpr int WORD =
+            DIM % LANES != 0 ? 0 : BYTES % 16 == 0 ? 16 : BYTES % 8 == 0 ? 8 : 0;
+    static constexpr bool PAIRS = WORD > 0 && sizeof(T) == 2;
+    static constexpr int SIZE = PAIRS ? COUNT / 2 : COUNT;
 
-    T values[COUNT];
+    unsigned int raw[SIZE];
 
     __device__ __forceinline__ void load(const T* vector, int lane) {
         const T* from = vector + lane * COUNT;
         if constexpr (WORD == 0) {
 #pragma unroll
             for (int i = 0; i < COUNT; ++i) {
-                values[i] = lane * COUNT + i < DIM ? from[i] : narrow<T>(0);
+                raw[i] = lane * COUNT + i < DIM ? __float_as_uint(widen(from[i])) : 0;
             }
         } else {
+            constexpr int EACH = WORD / sizeof(unsigned int);
             struct __align__(WORD) Word {
-                T values[WORD / sizeof(T)];
+                unsigned int raw[EACH];
             };
-            const Word* words = reinterpret_cast<const Word*>(from);
 #pragma unroll
-            for (int w = 0; w < BYTES / WORD; ++w) {
-                const Word word = words[w];
+            for (int w = 0; w < SIZE / EACH; ++w) {
+                const Word word = reinterpret_cast<const Word*>(from)[w];
 #pragma unroll
-                for (int i = 0; i < WORD / (int)sizeof(T); ++i) {
-                    values[w * (WORD / (int)sizeof(T)) + i] = word.values[i];
+                for (int i = 0; i < EACH; ++i) {
+                    raw[w * EACH + i] = word.raw[i];
                 }
             }
         }
     }
 
-    __device__ __forceinline__ void clear() {
+    __device__ __forceinline__ float get(int i) const {
+        if constexpr (PAIRS) {
+            return __uint_as_float(i % 2 == 0 ? raw[i / 2] << 16 : raw[i / 2] & 0xffff0000u);
+        } else {
+            return __uint_as_float(raw[i]);
+        }
+    }
+
+    __device__ __forceinline__ void clearUnless(bool wanted) {
 #pragma unroll
-        for (int i = 0; i < COUNT; ++i) {
-            values[i] = narrow<T>(0);
+        for (int i = 0; i < SIZE; ++i) {
+            raw[i] = wanted ? raw[i] : 0;
         }
     }
 };
 
-using KeyPart = Part<CACHE_TYPE, KEY_DIM, OF_KEY>;
-using ValuePart = Part<CACHE_TYPE, VALUE_DIM, OF_VALUE>;
+// Keys and values that a lane looks at at a time.
+struct Step {
+    long long held[STEPS];
+    Part<CACHE_TYPE, KEY_DIM, OF_KEY> keys[STEPS];
+    Part<CACHE_TYPE, VALUE_DIM, OF_VALUE> values[STEPS];
+
+    // Of the slots from `base` on. All loads are under way together: none waits to learn whether a
+    // slot holds something, and there is a slot to read beyond the end.
+    __device__ __forceinline__ void load(
+            const CACHE_TYPE* allKeys,
+            const CACHE_TYPE* allValues,
+            const long long* allHeld,
+            int base,
+            int end) {
+        const int lane = threadIdx.x % LANES;
+#pragma unroll
+        for (int u = 0; u < STEPS; ++u) {
+            const int at = base + u * WARPS * KEYS + threadIdx.x / LANES;
+            const long long slot = min(at, end - 1);
+            held[u] = allHeld[slot];
+            held[u] = at < end ? held[u] : -1;
+            keys[u].load(allKeys + slot * KEY_DIM, lane);
+            values[u].load(allValues + slot * VALUE_DIM, lane);
+        }
+    }
+};
 
 // Softmax under way for one head: weights are powers of two relative to `most`.
 struct Running {
@@ -82,67 +119,61 @@ __device__ __forceinline__ float sumOfLanes(float value) {
 }
 
 // q [B, KV, G, K], keys [B, KV, L, K], values [B, KV, L, V], held [B, L] the slots' positions, -1
-// where nothing is held. With one piece, o [B, KV, G, V]; else partial sums [B, KV, G, pieces, V]
-// and, for each, maximum and weight [B, KV, G, pieces, 2]. Grid: pieces of `length` slots, B * KV * (G / HEADS). Block: 32, WARPS.
+// where nothing is held, positions [B] of the tokens, which see slots up to their position + 1;
+// o [B, KV, G, V]; of at most P pieces, partial sums [B, KV, G, P, V] and, for each, maximum and
+// weight [B, KV, G, P, 2]; arrived as finish says. Grid: P, B * KV * (G / HEADS). Block: 32, WARPS.
 extern "C" __global__ void __launch_bounds__(WARP * WARPS) attend(
         const X_TYPE* __restrict__ q,
         const CACHE_TYPE* __restrict__ keys,
         const CACHE_TYPE* __restrict__ values,
         const long long* __restrict__ held,
-        X_TYPE* __restrict__ o,
-        float* __restrict__ partial,
-        float* __restrict__ weights,
+        const long long* __restrict__ positions,
+        X_TYPE* o,
+        float* partial,
+        float* weights,
+        unsigned int* arrived,
         int groups,
         int heads,
         int slots,
-        int length,
         float scale) {
     const int lane = threadIdx.x % LANES;
     const int parts = heads / HEADS;  // blocks of a group's heads
-    const long long group = blockIdx.y / parts;
-    const long long firstHead = group * heads + blockIdx.y % parts * HEADS;
-    const long long* row = held + group / groups * slots;
+    const int part = blockIdx.y;
+    const int row = part / (groups * parts);
+    const long long group = part / parts;
+    const long long firstHead = group * heads + part % parts * HEADS;
+    const Share share = Share::of(positions[row], slots, gridDim.x);
+    const int begin = blockIdx.x * share.length;
+    const int end = min(share.slots, begin + share.length);
+    if (begin >= end) {
+        return;
+    }
+    held += (long long)row * slots;
     keys += group * slots * KEY_DIM;
     values += group * slots * VALUE_DIM;
 
+    Part<X_TYPE, KEY_DIM, OF_KEY> asked[HEADS];
+#pragma unroll
+    for (int h = 0; h < HEADS; ++h) {
+        asked[h].load(q + (firstHead + h) * KEY_DIM, lane);
+    }
+    int base = begin + threadIdx.y * KEYS;
+    Step step;
+    step.load(keys, values, held, base, end);
     float queries[HEADS][OF_KEY];
     Running running[HEADS];
 #pragma unroll
     for (int h = 0; h < HEADS; ++h) {
         running[h] = {NONE, 0, {}};
-        const X_TYPE* query = q + (firstHead + h) * KEY_DIM;
 #pragma unroll
         for (int i = 0; i < OF_KEY; ++i) {
-            const int at = lane * OF_KEY + i;
-            queries[h][i] = at < KEY_DIM ? widen(query[at]) * (scale * LOG2_E) : 0;
+            queries[h][i] = asked[h].get(i) * (scale * LOG2_E);
         }
     }
-
-    const int begin = blockIdx.x * length;
-    const int end = min(slots, begin + length);
-    for (int base = begin + threadIdx.y * KEYS; base < end; base += WARPS * KEYS * STEPS) {
-        bool seen[STEPS];
-        bool any = false;
+    while (base < end) {
 #pragma unroll
         for (int u = 0; u < STEPS; ++u) {
-            const int slot = base + u * WARPS * KEYS + threadIdx.x / LANES;
-            seen[u] = slot < end && row[slot] >= 0;
-            any |= seen[u];
-        }
-        if (!__any_sync(ALL, any)) {
-            continue;
-        }
-        KeyPart key[STEPS];
-        ValuePart value[STEPS];
-#pragma unroll
-        for (int u = 0; u < STEPS; ++u) {
-            const long long slot = base + u * WARPS * KEYS + threadIdx.x / LANES;
-            key[u].clear();
-            value[u].clear();
-            if (seen[u]) {
-                key[u].load(keys + slot * KEY_DIM, lane);
-                value[u].load(values + slot * VALUE_DIM, lane);
-            }
+            step.values[u].clearUnless(step.held[u] >= 0);
         }
 #pragma unroll
         for (int h = 0; h < HEADS; ++h) {
@@ -153,26 +184,32 @@ extern "C" __global__ void __launch_bounds__(WARP * WARPS) attend(
                 float score = 0;
 #pragma unroll
                 for (int i = 0; i < OF_KEY; ++i) {
-                    score = fmaf(queries[h][i], widen(key[u].values[i]), score);
+                    score = fmaf(queries[h][i], step.keys[u].get(i), score);
                 }
                 score = sumOfLanes(score);
-                scores[u] = seen[u] ? score : NONE;
+                scores[u] = step.held[u] >= 0 ? score : NONE;
                 most = fmaxf(most, scores[u]);
             }
             running[h].raise(most);
 #pragma unroll
             for (int u = 0; u < STEPS; ++u) {
-                const float weight = seen[u] ? exp2f(scores[u] - running[h].most) : 0;
+                const float weight =
+                        step.held[u] >= 0 ? exp2f(scores[u] - running[h].most) : 0;
                 running[h].weight += weight;
 #pragma unroll
                 for (int i = 0; i < OF_VALUE; ++i) {
-                    running[h].sums[i] = fmaf(weight, widen(value[u].values[i]), running[h].sums[i]);
+                    running[h].sums[i] = fmaf(weight, step.values[u].get(i), running[h].sums[i]);
                 }
             }
         }
+        base += WARPS * KEYS * STEPS;
+        if (base < end) {
+            step.load(keys, values, held, base, end);
+        }
     }
 
-    __shared__ Sums sums;
+    __shared__ Merging shared;
+    Sums& sums = shared.sums;
 #pragma unroll
     for (int h = 0; h < HEADS; ++h) {
         // Lanes that hold the same part of other keys' sums.
@@ -189,16 +226,22 @@ extern "C" __global__ void __launch_bounds__(WARP * WARPS) attend(
         if (threadIdx.x < LANES) {
             sums.mosts[threadIdx.y][h] = running[h].most;
             sums.weights[threadIdx.y][h] = running[h].weight;
+            float* to = sums.values[threadIdx.y][h] + lane * OF_VALUE;
+            if constexpr (VALUE_DIM % LANES == 0 && OF_VALUE % 4 == 0) {
 #pragma unroll
-            for (int i = 0; i < OF_VALUE; ++i) {
-                const int at = lane * OF_VALUE + i;
-                if (at < VALUE_DIM) {
-                    sums.values[threadIdx.y][h][at] = running[h].sums[i];
+                for (int i = 0; i < OF_VALUE; i += 4) {
+                    const float* from = running[h].sums + i;
+                    *reinterpret_cast<float4*>(to + i) = {from[0], from[1], from[2], from[3]};
+                }
+            } else {
+#pragma unroll
+                for (int i = 0; i < OF_VALUE; ++i) {
+                    if (lane * OF_VALUE + i < VALUE_DIM) {
+                        to[i] = running[h].sums[i];
+                    }
                 }
             }
         }
     }
-    __syncthreads();
-
-    merge(sums, firstHead, o, partial, weights);
+    finish(shared, share, firstHead, o, partial, weights, arrived);
 }

@@ -7,7 +7,7 @@
 // and weights are rounded to bf16; sums are fp32. Slots that hold nothing are not read.
 //
 // Constants: X_TYPE (of q and o), KEY_DIM (K, a multiple of 32), VALUE_DIM (V, of 64), HEADS (of a
-// block, sharing keys, at most 16), WARPS.
+// block, sharing keys, at most 16), WARPS, LEAST (as attention_merge.cuh has it).
 
 constexpr int KEYS = 16;  // of a warp at a time
 constexpr int KEY_PARTS = KEY_DIM / 32;
@@ -15,7 +15,7 @@ constexpr int VALUE_PARTS = VALUE_DIM / 64;
 
 union Shared {
     uint4 queries[KEY_PARTS][2][WARP];  // as operands of the product
-    Sums sums;
+    Merging merging;
 };
 
 // d += a b for a [16, 16] and b [16, 8] of bf16.
@@ -74,29 +74,39 @@ __device__ __forceinline__ void arrange(Shared& shared, const X_TYPE* q, float s
 }
 
 // q [B, KV, G, K], keys [B, KV, L, K], values [B, KV, L, V], held [B, L] the slots' positions, -1
-// where nothing is held; results as merge says. Grid: pieces of `length` slots, B * KV * (G / HEADS).
-// Block: 32, WARPS.
+// where nothing is held, positions [B] of the tokens, which see slots up to their position + 1;
+// o [B, KV, G, V]; of at most P pieces, partial sums [B, KV, G, P, V] and, for each, maximum and
+// weight [B, KV, G, P, 2]; arrived as finish says. Grid: P, B * KV * (G / HEADS). Block: 32, WARPS.
 extern "C" __global__ void __launch_bounds__(WARP * WARPS) attend(
         const X_TYPE* __restrict__ q,
         const bfloat16* __restrict__ keys,
         const bfloat16* __restrict__ values,
         const long long* __restrict__ held,
-        X_TYPE* __restrict__ o,
-        float* __restrict__ partial,
-        float* __restrict__ weights,
+        const long long* __restrict__ positions,
+        X_TYPE* o,
+        float* partial,
+        float* weights,
+        unsigned int* arrived,
         int groups,
         int heads,
         int slots,
-        int length,
         float scale) {
     __shared__ Shared shared;
     const int lane = threadIdx.x;
     const int quad = lane / 4;  // a row, and eight below; or a column
     const int place = lane % 4;
     const int parts = heads / HEADS;
-    const long long group = blockIdx.y / parts;
-    const long long firstHead = group * heads + blockIdx.y % parts * HEADS;
-    const long long* row = held + group / groups * slots;
+    const int part = blockIdx.y;
+    const int sequence = part / (groups * parts);
+    const long long group = part / parts;
+    const long long firstHead = group * heads + part % parts * HEADS;
+    const Share share = Share::of(positions[sequence], slots, gridDim.x);
+    const int begin = blockIdx.x * share.length;
+    const int end = min(share.slots, begin + share.length);
+    if (begin >= end) {
+        return;
+    }
+    const long long* row = held + (long long)sequence * slots;
     keys += group * slots * KEY_DIM;
     values += group * slots * VALUE_DIM;
     arrange(shared, q + firstHead * KEY_DIM, scale * LOG2_E);
@@ -104,8 +114,6 @@ extern "C" __global__ void __launch_bounds__(WARP * WARPS) attend(
     float most[2] = {NONE, NONE};
     float weight[2] = {0, 0};
     float sums[VALUE_PARTS][8][4] = {};
-    const int begin = blockIdx.x * length;
-    const int end = min(slots, begin + length);
     for (int base = begin + threadIdx.y * KEYS; base < end; base += WARPS * KEYS) {
         // Which keys are there, as one bit each.
         const int own = base + lane % KEYS;
@@ -192,17 +200,16 @@ extern "C" __global__ void __launch_bounds__(WARP * WARPS) attend(
             continue;
         }
         if (place == 0) {
-            shared.sums.mosts[threadIdx.y][head] = most[r];
-            shared.sums.weights[threadIdx.y][head] = weight[r];
+            shared.merging.sums.mosts[threadIdx.y][head] = most[r];
+            shared.merging.sums.weights[threadIdx.y][head] = weight[r];
         }
 #pragma unroll
         for (int i = 0; i < VALUE_PARTS * 8 * 2; ++i) {
             const int part = i / 16;
             const int tile = i / 2 % 8;
             const int at = part * 64 + (place * 2 + i % 2) * 8 + tile;
-            shared.sums.values[threadIdx.y][head][at] = sums[part][tile][r * 2 + i % 2];
+            shared.merging.sums.values[threadIdx.y][head][at] = sums[part][tile][r * 2 + i % 2];
         }
     }
-    __syncthreads();
-    merge(shared.sums, firstHead, o, partial, weights);
+    finish(shared.merging, share, firstHead, o, partial, weights, arrived);
 }

@@ -3,8 +3,7 @@
 //
 // Each element is read and written once. A thread owns PACK neighbouring planes, whose frequencies
 // it computes once, and takes them through heads of successive tokens; an angle is computed once a
-// token. Angles are products in fp32 of position and frequency, as trained models have them; the
-// frequency is rounded to fp32 from a power in double precision.
+// token.
 //
 // Constants: TYPE (float or bfloat16), HEAD_DIM (K), ROTARY_DIM (R), PACK (divides R/2 and K - R).
 
@@ -45,7 +44,7 @@ extern "C" __global__ void rotate(
         float sines[PACK];
 #pragma unroll
         for (int i = 0; i < PACK; ++i) {
-            frequencies[i] = p < ROTATED ? (float)exp2(exponent * (p * PACK + i)) : 0;
+            frequencies[i] = p < ROTATED ? frequency(exponent, p * PACK + i) : 0;
         }
         int known = -1;
         for (int j = 0; j < each; ++j) {
@@ -79,10 +78,10 @@ extern "C" __global__ void rotate(
             Pack turnedRight;
 #pragma unroll
             for (int i = 0; i < PACK; ++i) {
-                const float a = widen(left.values[i]);
-                const float b = widen(right.values[i]);
-                turnedLeft.values[i] = narrow<TYPE>(a * cosines[i] - b * sines[i]);
-                turnedRight.values[i] = narrow<TYPE>(b * cosines[i] + a * sines[i]);
+                const Plane plane = {widen(left.values[i]), widen(right.values[i])};
+                const Plane turned = plane.turned(cosines[i], sines[i]);
+                turnedLeft.values[i] = narrow<TYPE>(turned.left);
+                turnedRight.values[i] = narrow<TYPE>(turned.right);
             }
             pack(to + p * PACK) = turnedLeft;
             pack(to + p * PACK + HALF) = turnedRight;

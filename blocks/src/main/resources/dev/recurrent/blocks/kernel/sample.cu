@@ -1,12 +1,12 @@
 // Chooses the next token of every row of logits [B, V]: the most probable, the lowest of equals, at
 // temperature 0; else a draw after repetition penalty, temperature, top-k and top-p.
 //
-// A block has a row. Probabilities count in integers, exp(-d / temperature) 2^42 for a token whose
-// logit lies d below the greatest, so that sums are exact in any order and equal inputs give equal
-// tokens. The bits of d >= 0 order as d does: the bounds of top-k and top-p are found digit by
-// digit of them, through histograms of counts or masses. A mass goes into a histogram in three parts
-// of 14 bits, whose sums over 2^18 tokens fit 32 bits. The random numbers are those of
-// java.util.SplittableRandom.
+// Some blocks share a row until its most probable token is known; the last of them goes on alone.
+// Probabilities count in integers, exp(-d / temperature) 2^42 for a token whose logit lies d below
+// the greatest, so that sums are exact in any order and equal inputs give equal tokens. The bits of
+// d >= 0 order as d does: the bounds of top-k and top-p are found digit by digit of them, through
+// histograms of counts or masses. A mass goes into a histogram in three parts of 14 bits, whose
+// sums over 2^18 tokens fit 32 bits. The random numbers are those of java.util.SplittableRandom.
 //
 // Constants: X_TYPE (of the logits).
 
@@ -20,6 +20,8 @@ constexpr int PARTS = 3;  // of a mass
 constexpr int PART_BITS = 14;
 constexpr unsigned int ALL = 0xffffffffu;
 constexpr unsigned int INFINITE = 0x7f800000u;
+constexpr mass_t ALL_ONES = ~(mass_t)0;
+constexpr int PACK = 16 / sizeof(X_TYPE);  // neighbours that are read at once
 
 // Bits 30 to 20, 19 to 9 and 8 to 0 of a distance.
 constexpr int DIGITS = 3;
@@ -44,9 +46,10 @@ struct Row {
 
     __device__ __forceinline__ float logit(int id) const {
         const float value = widen(logits[id]);
-        if (seen == nullptr || !seen[id]) {
-            return value;
-        }
+        return seen == nullptr || !seen[id] ? value : penalized(value);
+    }
+
+    __device__ __forceinline__ float penalized(float value) const {
         return (float)(value < 0 ? value * penalty : value / penalty);
     }
 
@@ -74,28 +77,41 @@ struct Board {
     unsigned int bin;
 };
 
-// The most probable token; as a distance's bits a logit would order wrongly, so both are kept.
+// The most probable of some tokens, met in the order of their ids.
 struct Best {
     float logit;
     int id;
     bool broken;  // a logit was NaN or +infinity
 
-    __device__ __forceinline__ void meet(float otherLogit, int otherId, bool otherBroken) {
-        const bool better = otherLogit > logit || (otherLogit == logit && otherId < id);
-        logit = better ? otherLogit : logit;
-        id = better ? otherId : id;
-        broken = broken || otherBroken;
-    }
-
-    __device__ __forceinline__ void meetWarp() {
-        for (int away = LANES / 2; away > 0; away /= 2) {
-            const float otherLogit = __shfl_xor_sync(ALL, logit, away);
-            const int otherId = __shfl_xor_sync(ALL, id, away);
-            const int otherBroken = __shfl_xor_sync(ALL, (int)broken, away);
-            meet(otherLogit, otherId, otherBroken != 0);
+    __device__ __forceinline__ void meet(float otherLogit, int otherId) {
+        broken = broken || !(otherLogit < __uint_as_float(INFINITE));
+        if (otherLogit > logit) {
+            logit = otherLogit;
+            id = otherId;
         }
     }
+
+    // A number that is greater for a better token: the greatest of all says which token is the best
+    // and how likely, whatever order they are met in. Above 0; ALL_ONES for a broken row.
+    __device__ __forceinline__ mass_t key() const {
+        const unsigned int bits = __float_as_uint(logit + 0.0f);  // -0 becomes 0
+        const unsigned int order = bits >> 31 ? ~bits : bits | 0x80000000u;
+        return broken ? ALL_ONES : (mass_t)order << 32 | ~(unsigned int)id;
+    }
+
+    __device__ __forceinline__ static Best of(mass_t key) {
+        const unsigned int order = (unsigned int)(key >> 32);
+        const unsigned int bits = order >> 31 ? order & 0x7fffffffu : ~order;
+        return {__uint_as_float(bits), (int)~(unsigned int)key, key == ALL_ONES};
+    }
 };
+
+__device__ __forceinline__ mass_t greatestOfWarp(mass_t value) {
+    for (int away = LANES / 2; away > 0; away /= 2) {
+        value = max(value, __shfl_xor_sync(ALL, value, away));
+    }
+    return value;
+}
 
 __device__ __forceinline__ mass_t sumOfWarp(mass_t value) {
     for (int away = LANES / 2; away > 0; away /= 2) {
@@ -113,29 +129,96 @@ __device__ __forceinline__ mass_t sumUpToLane(mass_t value) {
     return value;
 }
 
-__device__ Best best(const Row& row) {
-    __shared__ float logits[WARPS];
-    __shared__ int ids[WARPS];
-    __shared__ int brokens[WARPS];
-    const float lowest = -__uint_as_float(INFINITE);
-    Best mine = {lowest, 0x7fffffff, false};
-#pragma unroll 8
-    for (int id = threadIdx.x; id < row.size; id += THREADS) {
-        const float logit = row.logit(id);
-        mine.meet(logit, id, !(logit < -lowest));
+// What a row's blocks tell one another; all 0 before the first of them and after the last.
+struct Progress {
+    mass_t greatest;
+    unsigned int arrived;
+};
+
+struct __align__(16) Pack {
+    X_TYPE values[PACK];
+};
+
+// Lets `best` meet this block's share of the packs of a row from `first` on.
+template <bool PENALTY>
+__device__ __forceinline__ void meetPacks(const Row& row, int first, int packs, Best& best) {
+    constexpr int AHEAD = PENALTY ? 1 : 2;  // loads under way
+    const Pack* all = reinterpret_cast<const Pack*>(row.logits + first);
+    const int stride = gridDim.x * THREADS;
+    for (int p = blockIdx.x * THREADS + threadIdx.x; p < packs; p += AHEAD * stride) {
+        Pack pack[AHEAD];
+        int ids[AHEAD];
+        unsigned char seen[PACK];
+#pragma unroll
+        for (int j = 0; j < AHEAD; ++j) {
+            const int at = min(p + j * stride, packs - 1);  // to meet the last one again is no harm
+            pack[j] = all[at];
+            ids[j] = first + at * PACK;
+        }
+        if (PENALTY) {
+#pragma unroll
+            for (int i = 0; i < PACK; ++i) {
+                seen[i] = row.seen[ids[0] + i];
+            }
+        }
+#pragma unroll
+        for (int j = 0; j < AHEAD; ++j) {
+#pragma unroll
+            for (int i = 0; i < PACK; ++i) {
+                const float logit = widen(pack[j].values[i]);
+                best.meet(PENALTY && seen[i] ? row.penalized(logit) : logit, ids[j] + i);
+            }
+        }
     }
-    mine.meetWarp();
+}
+
+// The best of this block's tokens, which all its threads learn. Packs begin at a multiple of their
+// size; the first block takes what is before and after them as well.
+__device__ mass_t best(const Row& row) {
+    __shared__ mass_t keys[WARPS];
+    Best mine = {-__uint_as_float(INFINITE), 0x7fffffff, false};
+    const int misplaced = (int)((unsigned long long)row.logits / sizeof(X_TYPE) % PACK);
+    const int before = min(row.size, (PACK - misplaced) % PACK);
+    const int packs = (row.size - before) / PACK;
+    const int after = before + packs * PACK;
+    const int thread = threadIdx.x;
+    if (blockIdx.x == 0 && thread < before) {
+        mine.meet(row.logit(thread), thread);
+    }
+    if (row.seen == nullptr) {
+        meetPacks<false>(row, before, packs, mine);
+    } else {
+        meetPacks<true>(row, before, packs, mine);
+    }
+    if (blockIdx.x == 0 && thread < row.size - after) {
+        mine.meet(row.logit(after + thread), after + thread);
+    }
+    const mass_t ofWarp = greatestOfWarp(mine.key());
     const int lane = threadIdx.x % LANES;
-    const int warp = threadIdx.x / LANES;
     if (lane == 0) {
-        logits[warp] = mine.logit;
-        ids[warp] = mine.id;
-        brokens[warp] = mine.broken;
+        keys[threadIdx.x / LANES] = ofWarp;
     }
     __syncthreads();
-    Best all = {logits[lane], ids[lane], brokens[lane] != 0};
-    all.meetWarp();
-    return all;
+    return greatestOfWarp(keys[lane]);
+}
+
+// The best of a row's tokens in the last of its blocks, from each block's best; 0 in others.
+__device__ mass_t bestOfBlocks(mass_t key, Progress& progress) {
+    __shared__ mass_t greatest;
+    if (gridDim.x == 1) {
+        return key;
+    }
+    if (threadIdx.x == 0) {
+        atomicMax(&progress.greatest, key);
+    }
+    if (!arrivesLast(&progress.arrived, gridDim.x)) {
+        return 0;
+    }
+    if (threadIdx.x == 0) {
+        greatest = atomicExch(&progress.greatest, 0ull);
+    }
+    __syncthreads();
+    return greatest;
 }
 
 // Where a sum over tokens, the nearest first, reaches a target.
@@ -326,41 +409,51 @@ __device__ __forceinline__ mass_t nextRandom(mass_t& state) {
 
 // Writes each row's token to `tokens` [B], and to `told` [B] too, where -1 says that a logit is NaN
 // or +infinity and -2 that none is finite; notes it in `seen` [B, V] or none, and moves the row's
-// random numbers in `states` [B] on. Grid: B. Block: THREADS.
+// random numbers in `states` [B] on. `progress` [B]. Grid: any number, B. Block: THREADS.
 extern "C" __global__ void __launch_bounds__(THREADS) sample(
         const X_TYPE* __restrict__ logits,
         const Settings* __restrict__ settings,
         unsigned char* __restrict__ seen,
         mass_t* __restrict__ states,
+        Progress* progress,
         long long* __restrict__ tokens,
         long long* __restrict__ told,
         int size) {
     __shared__ unsigned int bins[PARTS][BINS];
     __shared__ Board board;
-    const Settings own = settings[blockIdx.x];
+    const int at = blockIdx.y;
+    const Settings& own = settings[at];
     Row row;
-    row.logits = logits + (long long)blockIdx.x * size;
-    row.seen = own.penalty == 1 ? nullptr : seen + (long long)blockIdx.x * size;
+    row.logits = logits + (long long)at * size;
     row.size = size;
-    row.penalty = own.penalty;
-    const Best top = best(row);
+    row.seen = nullptr;
+    row.penalty = 1;
+    if (seen != nullptr && own.penalty != 1) {
+        row.seen = seen + (long long)at * size;
+        row.penalty = own.penalty;
+    }
+    const mass_t key = bestOfBlocks(best(row), progress[at]);
+    if (key == 0) {
+        return;
+    }
+    const Best top = Best::of(key);
     const bool none = top.logit == -__uint_as_float(INFINITE);
     long long answer = top.broken ? -1 : none ? -2 : top.id;
     if (answer >= 0 && own.temperature > 0) {
         row.negativeSlope = -1.44269504f / own.temperature;
         row.greatest = top.logit;
         const Nucleus candidates = nucleus(row, own, bins, board);
-        mass_t state = states[blockIdx.x];
+        mass_t state = states[at];
         const mass_t random = nextRandom(state);
         __syncthreads();
         if (threadIdx.x == 0) {
-            states[blockIdx.x] = state;
+            states[at] = state;
         }
         answer = draw(row, candidates, __umul64hi(random, candidates.total), board);
     }
     if (threadIdx.x == 0) {
-        told[blockIdx.x] = answer;
-        tokens[blockIdx.x] = answer < 0 ? 0 : answer;
+        told[at] = answer;
+        tokens[at] = answer < 0 ? 0 : answer;
         if (row.seen != nullptr && answer >= 0) {
             row.seen[answer] = 1;
         }
