@@ -188,7 +188,7 @@ public class DeltaNet extends SequenceMixer {
             RecurrentState before,
             Positions positions) {
         ShortConvolution.Output convolved =
-                ShortConvolution.apply(
+                ShortConvolution.update(
                         qkv,
                         value(store, taps, x, false),
                         tapsBias == null ? null : value(store, tapsBias, x, false),
@@ -227,12 +227,13 @@ public class DeltaNet extends SequenceMixer {
         ShortConvolution.Output convolved =
                 taps == null
                         ? new ShortConvolution.Output(qkv, null)
-                        : ShortConvolution.apply(
+                        : ShortConvolution.update(
                                 qkv,
                                 value(store, taps, x, training),
                                 tapsBias == null ? null : value(store, tapsBias, x, training),
                                 before,
-                                positions);
+                                positions,
+                                false);
         // Several operations read parts of each.
         NDArray all = Tape.join(convolved.values());
         Shape rows = all.getShape().slice(0, 2);
