@@ -69,8 +69,46 @@ class KernelCompilerTest {
                         "gated_recurrence.cu",
                         "special_functions.cuh",
                         "pointwise.cuh",
+                        "rg_lru.cuh",
                         "scan.cuh");
         assertThat(compiler(80).compile(source, constants)).startsWith(0x7f, 'E', 'L', 'F');
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1})
+    void theStepsNeedNothingBesideThem(int wide) {
+        Constants recurrence =
+                Constants.none()
+                        .with("U_TYPE", "bfloat16")
+                        .with("P_TYPE", "float")
+                        .with("Y_TYPE", "bfloat16")
+                        .with("WIDE", wide)
+                        .with("SIZE", 256)
+                        .with("GATED", 1)
+                        .with("ROWS", 8)
+                        .with("WARPS", 16)
+                        .with("AHEAD", 1);
+        KernelSource source =
+                Sources.of(
+                        "gated_recurrence_step.cu",
+                        "special_functions.cuh",
+                        "pointwise.cuh",
+                        "rg_lru.cuh",
+                        "tensor_core.cuh");
+        assertThat(compiler(80).compile(source, recurrence)).startsWith(0x7f, 'E', 'L', 'F');
+        Constants convolution =
+                Constants.none()
+                        .with("X_TYPE", "bfloat16")
+                        .with("S_TYPE", wide == 1 ? "float" : "bfloat16")
+                        .with("W_TYPE", "float")
+                        .with("TAPS", 4)
+                        .with("VECTOR", 2)
+                        .with("FILTER", 4)
+                        .with("THREADS", 64)
+                        .with("SILU", 1);
+        KernelSource step =
+                Sources.of("convolution_step.cu", "special_functions.cuh", "pointwise.cuh");
+        assertThat(compiler(80).compile(step, convolution)).startsWith(0x7f, 'E', 'L', 'F');
     }
 
     @ParameterizedTest

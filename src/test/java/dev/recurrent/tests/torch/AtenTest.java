@@ -10,9 +10,12 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import dev.recurrent.blocks.torch.Aten;
+import dev.recurrent.blocks.torch.ConvertedWeights;
+import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
+import dev.recurrent.tests.support.Tensors;
 import java.util.function.DoubleUnaryOperator;
 import java.util.function.UnaryOperator;
 import org.assertj.core.data.Offset;
@@ -165,5 +168,22 @@ class AtenTest {
                 .containsExactly(new float[] {8, 5}, rounding);
         assertThat(Aten.attention(q, k, v, mask, false, 0.5).toFloatArray())
                 .containsExactly(new float[] {5, 4}, rounding);
+    }
+
+    /** Where weights are kept in bfloat16, a product converts its own once. */
+    @Test
+    void aProductsWeightIsConvertedOnce() {
+        NDArray x = Tensors.normal(manager, 1, 2, 3, 4);
+        NDArray weight = Tensors.normal(manager, 2, 2, 4, 5);
+        try (ConvertedWeights weights = new ConvertedWeights(MatrixPrecision.BFLOAT16, manager)) {
+            NDArray kept = weights.during(() -> Aten.productWeight(manager, x, weight));
+            assertThat(Torch.typeOf(kept)).isEqualTo(ScalarType.BFLOAT16);
+            assertThat(weights.during(() -> Aten.productWeight(manager, x, weight))).isSameAs(kept);
+            NDArray product = weights.during(() -> Aten.product(x, weight));
+            assertThat(Torch.typeOf(product)).isEqualTo(ScalarType.BFLOAT16);
+        }
+        assertThat(Aten.productWeight(manager, x, weight)).isSameAs(weight);
+        NDArray narrow = Torch.cast(x, ScalarType.BFLOAT16);
+        assertThat(Torch.typeOf(Aten.product(narrow, weight))).isEqualTo(ScalarType.BFLOAT16);
     }
 }

@@ -26,7 +26,12 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class GatedRecurrenceOperation implements Operation {
 
     private static final KernelSource SOURCE =
-            Sources.of("gated_recurrence.cu", "special_functions.cuh", "pointwise.cuh", "scan.cuh");
+            Sources.of(
+                    "gated_recurrence.cu",
+                    "special_functions.cuh",
+                    "pointwise.cuh",
+                    "rg_lru.cuh",
+                    "scan.cuh");
 
     private static final Map<Variant, Constants> CONSTANTS = new ConcurrentHashMap<>();
 

@@ -186,7 +186,7 @@ public class DeltaNet extends SequenceMixer {
             ParameterStore store, NDArray x, RecurrentState before, Positions positions) {
         NDArray[] projected = Projection.together(store, x, false, inputs, strength, decay(), gate);
         ShortConvolution.Output convolved =
-                ShortConvolution.apply(
+                ShortConvolution.update(
                         projected[0], // [B, 1, 2·H·K + HV·V]
                         value(store, taps, x, false),
                         tapsBias == null ? null : value(store, tapsBias, x, false),
@@ -228,12 +228,13 @@ public class DeltaNet extends SequenceMixer {
         ShortConvolution.Output convolved =
                 taps == null
                         ? new ShortConvolution.Output(qkv, null)
-                        : ShortConvolution.apply(
+                        : ShortConvolution.update(
                                 qkv,
                                 value(store, taps, x, training),
                                 tapsBias == null ? null : value(store, tapsBias, x, training),
                                 before,
-                                positions);
+                                positions,
+                                false);
         // Several operations read parts of each.
         NDArray all = Tape.join(convolved.values());
         Shape rows = all.getShape().slice(0, 2);

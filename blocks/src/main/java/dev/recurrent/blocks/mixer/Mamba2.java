@@ -131,7 +131,7 @@ public final class Mamba2 extends SequenceMixer {
         NDArray projected = Tape.join(in.forward(store, x, training));
         NDArray gate = Aten.narrow(projected, 2, 0, inner); // z [B, T, E]
         ShortConvolution.Output convolved =
-                ShortConvolution.apply(
+                ShortConvolution.update(
                         Aten.narrow(projected, 2, inner, channels()),
                         value(store, convolutionWeight, x, training),
                         convolutionBias == null ? null : value(store, convolutionBias, x, training),

@@ -10,9 +10,13 @@ import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
 import dev.recurrent.blocks.autograd.Tape;
+import dev.recurrent.blocks.kernel.GatedRecurrenceStepKernel.Gate;
+import dev.recurrent.blocks.nn.Activation;
+import dev.recurrent.blocks.nn.GatedProduct;
 import dev.recurrent.blocks.nn.Initialization;
 import dev.recurrent.blocks.nn.SizedBlock;
 import dev.recurrent.blocks.rule.GatedLinearRecurrence;
+import dev.recurrent.blocks.rule.GatedRecurrenceStep;
 import dev.recurrent.blocks.rule.Positions;
 import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.Scalars;
@@ -113,6 +117,48 @@ public final class RealGatedLru extends SizedBlock {
             scope.pass(output.state());
             return output;
         }
+    }
+
+    /**
+     * Runs the unit on one token of every row, without gradients, from a memory that is no longer
+     * needed, and gates its output. Where there is a kernel it does all of it and writes the new
+     * memory over the old.
+     *
+     * @param store the parameters' store
+     * @param u [B, 1, E]
+     * @param gate g [B, 1, E]
+     * @param memory what the tokens before left [B, E]
+     * @param positions [B, 1]
+     * @return gelu(g)·h, of the gate's type, unspecified at padding, in u's manager; and the new
+     *     memory, float32, which may be {@code memory} itself
+     * @throws IllegalArgumentException if the shapes do not fit together
+     */
+    public GatedLinearRecurrence.Output step(
+            ParameterStore store, NDArray u, NDArray gate, NDArray memory, Positions positions) {
+        Gate input = stepGate(store, u, inputWeight, inputBias);
+        Gate forget = stepGate(store, u, recurrentWeight, recurrentBias);
+        NDArray lambda = value(store, recurrent, u, false);
+        if (GatedRecurrenceStep.fits(
+                u,
+                memory,
+                positions,
+                width / blocks,
+                gate,
+                lambda,
+                input.weight(),
+                input.bias(),
+                forget.weight(),
+                forget.bias())) {
+            return GatedRecurrenceStep.apply(u, input, forget, lambda, gate, memory, positions);
+        }
+        GatedLinearRecurrence.Output h = forward(store, u, memory, positions, false);
+        return new GatedLinearRecurrence.Output(
+                GatedProduct.apply(Activation.GELU_TANH, gate, h.values()), h.state());
+    }
+
+    private static Gate stepGate(
+            ParameterStore store, NDArray u, Parameter weight, Parameter bias) {
+        return new Gate(value(store, weight, u, false), value(store, bias, u, false));
     }
 
     /** [B, T, E] → [blocks, B·T, E / blocks]. */

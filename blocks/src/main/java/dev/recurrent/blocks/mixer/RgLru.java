@@ -76,6 +76,9 @@ public final class RgLru extends SequenceMixer {
             MixerState state,
             boolean training) {
         RecurrentState before = (RecurrentState) state;
+        if (before != null && positions.length() == 1 && !training) {
+            return step(store, x, positions, before);
+        }
         ShortConvolution.Output convolved =
                 ShortConvolution.apply(
                         linearX.forward(store, x, training), // [B, T, E]
@@ -95,6 +98,25 @@ public final class RgLru extends SequenceMixer {
         return new Output(
                 linearOut.forward(store, gated, training),
                 new RecurrentState(convolved.state(), h.state()));
+    }
+
+    /** One token of every row, whose state is overwritten where there are kernels. */
+    private Output step(
+            ParameterStore store, NDArray x, Positions positions, RecurrentState before) {
+        NDArray[] xy = Projection.together(store, x, false, linearX, linearY); // [B, 1, E] each
+        ShortConvolution.Output convolved =
+                ShortConvolution.update(
+                        xy[0],
+                        value(store, convolutionWeight, x, false),
+                        value(store, convolutionBias, x, false),
+                        before.convolution(),
+                        positions,
+                        false);
+        GatedLinearRecurrence.Output gated =
+                unit.step(store, convolved.values(), xy[1], before.memory(), positions);
+        return new Output(
+                linearOut.forward(store, gated.values(), false),
+                new RecurrentState(convolved.state(), gated.state()));
     }
 
     @Override

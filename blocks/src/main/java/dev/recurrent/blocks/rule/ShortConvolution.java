@@ -93,6 +93,26 @@ public final class ShortConvolution {
         return silu ? new Output(Aten.silu(output.values()), output.state()) : output;
     }
 
+    /**
+     * Convolves as {@link #apply(NDArray, NDArray, NDArray, NDArray, Positions, boolean)} does from
+     * a state that is no longer needed: one token of every row, where nothing is recorded and there
+     * is a kernel, writes the new state over it.
+     *
+     * @return the values and the new state, which may be {@code state} itself
+     */
+    public static Output update(
+            NDArray x,
+            NDArray weight,
+            NDArray bias,
+            NDArray state,
+            Positions positions,
+            boolean silu) {
+        check(x, weight, bias, state, positions);
+        return ConvolutionStep.fits(x, weight, bias, state, positions)
+                ? ConvolutionStep.apply(x, weight, bias, state, positions, silu)
+                : apply(x, weight, bias, state, positions, silu);
+    }
+
     /** The kernels' form, of all inputs but the tensors that are convolved. */
     static ShortConvolutionOperation operation(
             CudaDevice device, boolean silu, ConvolutionHeads heads, Positions positions) {

@@ -64,14 +64,30 @@ public final class Aten {
      */
     public static NDArray product(NDArray x, NDArray weight) {
         NDManager manager = x.getManager();
-        ScalarType wanted = MatrixPrecision.current().type();
-        ScalarType type = wanted == null ? Torch.typeOf(x) : wanted;
         // bmm(Tensor self, Tensor mat2)
         return Torch.call(
                 manager,
                 "aten::bmm",
-                Torch.cast(manager, x, type),
-                Torch.cast(manager, weight, type));
+                Torch.cast(manager, x, productType(x)),
+                productWeight(manager, x, weight));
+    }
+
+    /** Returns the type that {@link #product} multiplies x in. */
+    public static ScalarType productType(NDArray x) {
+        ScalarType wanted = MatrixPrecision.current().type();
+        return wanted == null ? Torch.typeOf(x) : wanted;
+    }
+
+    /**
+     * Returns a weight as {@link #product} multiplies x with it.
+     *
+     * @param manager the manager that will own a conversion that is not kept
+     * @param x what is multiplied
+     * @param weight W
+     * @return the weight itself if it has that type
+     */
+    public static NDArray productWeight(NDManager manager, NDArray x, NDArray weight) {
+        return Torch.cast(manager, ConvertedWeights.convert(manager, weight), productType(x));
     }
 
     /**

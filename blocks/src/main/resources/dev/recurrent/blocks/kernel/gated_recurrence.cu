@@ -17,27 +17,7 @@
 template <typename T>
 using Tokens = Pack<T, CHANNELS>;
 
-// c of the paper.
-constexpr float SHARPNESS = 8;
 constexpr float GREATEST_SLOPE = 1000;
-
-// e^x - 1 for x <= 0, without cancellation.
-__device__ __forceinline__ float exponentialLessOne(float x) {
-    // Taylor's series, whose next term is below the last place there.
-    constexpr float SMALL = -0.125f;
-    float series = 1.0f / 720;
-    series = fmaf(series, x, 1.0f / 120);
-    series = fmaf(series, x, 1.0f / 24);
-    series = fmaf(series, x, 1.0f / 6);
-    series = fmaf(series, x, 0.5f);
-    series = fmaf(series, x, 1.0f) * x;
-    return x > SMALL ? series : exponential(x) - 1.0f;
-}
-
-// 1 - a^2 from a - 1.
-__device__ __forceinline__ float complementOfSquare(float decayLessOne) {
-    return -decayLessOne * (2.0f + decayLessOne);
-}
 
 // What is the same for all tokens of a lane's channels.
 struct Channels {
@@ -63,7 +43,7 @@ struct Channels {
             const float lambda = widen(lambdas[channel]);
             inputBias[c] = -LOG2_E * widen(inputBiases[channel]);
             recurrentBias[c] = -LOG2_E * widen(recurrentBiases[channel]);
-            rate[c] = -SHARPNESS * (fmaxf(lambda, 0.0f) + log1pf(expf(-fabsf(lambda))));
+            rate[c] = fullLogDecay(lambda);
             rateSlope[c] = -SHARPNESS * Sigmoid::of(lambda).value;
         }
         const long long block = walk.channel / gateWidth;
