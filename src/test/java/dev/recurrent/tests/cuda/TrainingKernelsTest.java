@@ -28,12 +28,18 @@ class TrainingKernelsTest {
     private static final double FULL_TOLERANCE = 2e-4;
 
     /**
-     * Of what bfloat16 alone makes of a gradient, activations between products not included; some
-     * are sums that nearly cancel.
+     * Of what bfloat16 does to the portable forms' gradients, all together: tensor cores round some
+     * operands inside of a kernel, and kernels round less in between (measured: .87 to 1.01).
      */
-    private static final double BFLOAT16_FACTOR = 2;
+    private static final double BFLOAT16_FACTOR = 1.1;
 
-    private static final double BFLOAT16_LEAST = 3e-2;
+    /**
+     * The same for one parameter. Gradients of a head's few numbers are sums that nearly cancel
+     * (measured: up to 2.9 for those, 1.3 for others).
+     */
+    private static final double BFLOAT16_FACTOR_OF_ONE = 3;
+
+    private static final double BFLOAT16_LEAST_OF_ONE = 3e-2;
 
     @BeforeAll
     static void needsAGpu() {
@@ -67,13 +73,17 @@ class TrainingKernelsTest {
         Map<String, float[]> full = Kernels.without(() -> gradients(entry, config -> {}));
         Map<String, float[]> portable = Kernels.without(() -> gradients(entry, options));
         Map<String, float[]> fused = gradients(entry, options);
+        double usual = distance(portable, full);
+        assertThat(distance(fused, full)).isLessThan(BFLOAT16_FACTOR * usual);
         full.forEach(
-                (name, gradient) -> {
-                    double usual = distance(portable.get(name), gradient);
-                    assertThat(distance(fused.get(name), gradient))
-                            .as(name)
-                            .isLessThan(Math.max(BFLOAT16_LEAST, BFLOAT16_FACTOR * usual));
-                });
+                (name, gradient) ->
+                        assertThat(distance(fused.get(name), gradient))
+                                .as(name)
+                                .isLessThan(
+                                        Math.max(
+                                                BFLOAT16_LEAST_OF_ONE,
+                                                BFLOAT16_FACTOR_OF_ONE
+                                                        * distance(portable.get(name), gradient))));
     }
 
     @ParameterizedTest
@@ -95,6 +105,26 @@ class TrainingKernelsTest {
         } catch (Exception e) {
             throw new AssertionError(e);
         }
+    }
+
+    /** The same over all parameters. */
+    private static double distance(Map<String, float[]> actual, Map<String, float[]> wanted) {
+        double difference = 0;
+        double norm = 0;
+        for (Map.Entry<String, float[]> entry : wanted.entrySet()) {
+            double own = normOf(entry.getValue());
+            difference += Math.pow(own * distance(actual.get(entry.getKey()), entry.getValue()), 2);
+            norm += own * own;
+        }
+        return Math.sqrt(difference / norm);
+    }
+
+    private static double normOf(float[] values) {
+        double sum = 0;
+        for (float value : values) {
+            sum += value * value;
+        }
+        return Math.sqrt(sum);
     }
 
     /** The norm of the difference over the norm. */

@@ -113,7 +113,7 @@ public final class AttentionStepKernel {
             weights = allocate(q, allHeads, pieces, 2);
         }
         variant.kernel(device, "attend")
-                .launch(
+                .launchEarly(
                         new Kernel.Size(
                                 pieces, blocks, AttentionStepVariant.LANES, variant.warps()),
                         TensorMemory.address(q),
@@ -131,7 +131,7 @@ public final class AttentionStepKernel {
                         Float.floatToRawIntBits((float) scale));
         if (pieces > 1 && !lastMerges) {
             variant.kernel(device, "combine")
-                    .launch(
+                    .launchEarly(
                             new Kernel.Size(
                                     allHeads, 1, AttentionStepVariant.LANES, variant.warps()),
                             TensorMemory.address(partial),

@@ -152,7 +152,7 @@ public final class CachedRotationKernel {
                         SOURCE,
                         CONSTANTS.computeIfAbsent(variant, Variant::constants),
                         "rotate_and_append")
-                .launch(
+                .launchEarly(
                         new Kernel.Size(size(q, 0), 2 * groups + heads, variant.threads(), 1),
                         TensorMemory.address(q),
                         TensorMemory.address(k),

@@ -131,7 +131,7 @@ public final class ConvolutionStepKernel {
                             SOURCE,
                             CONSTANTS.computeIfAbsent(variant, Variant::constants),
                             "convolution_step")
-                    .launch(
+                    .launchEarly(
                             new Kernel.Size(
                                     Math.toIntExact(rows),
                                     Math.toIntExact((width + block - 1) / block),

@@ -36,9 +36,6 @@ public final class FewRowsKernel {
     /** Beyond, fp32 arithmetic outlasts the reading. */
     private static final int MOST_ROWS_WIDE = 4;
 
-    /** What loads take at a time. */
-    private static final int ALIGNMENT = 16;
-
     /** Arguments before the matrices, and of each matrix. */
     private static final int ARGUMENTS = 3;
 
@@ -189,7 +186,7 @@ public final class FewRowsKernel {
                 check(shape, matrix, unread);
             }
             NDManager manager = given.getManager();
-            x = aligned(manager, Operand.readable(manager, given));
+            x = Operand.aligned(manager, Operand.readable(manager, given));
             matrices = readable(manager, unread);
         }
 
@@ -224,18 +221,10 @@ public final class FewRowsKernel {
                                     ? Operand.readable(manager, bias)
                                     : Operand.wide(manager, bias);
                 }
-                NDArray weight = aligned(manager, Operand.dense(manager, matrix.weight()));
+                NDArray weight = Operand.aligned(manager, Operand.dense(manager, matrix.weight()));
                 read.add(new Matrix(weight, bias));
             }
             return read.toArray(Matrix[]::new);
-        }
-
-        /** A view may begin anywhere. */
-        private static NDArray aligned(NDManager manager, NDArray array) {
-            // clone(Tensor self, *, MemoryFormat? memory_format)
-            return TensorMemory.address(array) % ALIGNMENT == 0
-                    ? array
-                    : Torch.call(manager, "aten::clone", array, null);
         }
 
         ScalarType xType() {

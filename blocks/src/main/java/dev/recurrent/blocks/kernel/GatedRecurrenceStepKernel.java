@@ -168,10 +168,10 @@ public final class GatedRecurrenceStepKernel {
                 positions);
         try (TensorScope scope = new TensorScope()) {
             NDManager manager = u.getManager();
-            NDArray known = aligned(manager, Operand.dense(manager, u));
+            NDArray known = Operand.aligned(manager, Operand.dense(manager, u));
             NDArray[] weights = {
-                aligned(manager, Operand.dense(manager, input.weight())),
-                aligned(manager, Operand.dense(manager, recurrent.weight()))
+                Operand.aligned(manager, Operand.dense(manager, input.weight())),
+                Operand.aligned(manager, Operand.dense(manager, recurrent.weight()))
             };
             NDArray[] parameters =
                     Operand.readableAlike(manager, input.bias(), recurrent.bias(), lambda);
@@ -198,7 +198,7 @@ public final class GatedRecurrenceStepKernel {
                             SOURCE,
                             CONSTANTS.computeIfAbsent(variant, Variant::constants),
                             "gated_recurrence_step")
-                    .launch(
+                    .launchEarly(
                             new Kernel.Size(
                                     Math.toIntExact(blocks * variant.slices()),
                                     Math.toIntExact(
@@ -231,13 +231,5 @@ public final class GatedRecurrenceStepKernel {
             rows *= 2;
         }
         return rows;
-    }
-
-    /** A view may begin anywhere. */
-    private static NDArray aligned(NDManager manager, NDArray array) {
-        // clone(Tensor self, *, MemoryFormat? memory_format)
-        return TensorMemory.address(array) % LOAD_BYTES == 0
-                ? array
-                : Torch.call(manager, "aten::clone", array, null);
     }
 }

@@ -12,6 +12,8 @@ import java.util.Arrays;
 /** Tensors as kernels take them: row by row in memory, of a type that sources know. */
 final class Operand {
 
+    private static final int LOAD_BYTES = 16;
+
     private Operand() {}
 
     /**
@@ -74,6 +76,14 @@ final class Operand {
         }
         // contiguous(Tensor self, *, MemoryFormat memory_format=contiguous_format)
         return Torch.call(manager, "aten::contiguous", array, 0);
+    }
+
+    /** Returns a dense tensor that begins where 16 bytes can be loaded at once; a view may not. */
+    static NDArray aligned(NDManager manager, NDArray array) {
+        // clone(Tensor self, *, MemoryFormat? memory_format)
+        return TensorMemory.address(array) % LOAD_BYTES == 0
+                ? array
+                : Torch.call(manager, "aten::clone", array, null);
     }
 
     /** Returns a gradient as float32, row by row; zeros where there is none. */

@@ -205,11 +205,13 @@ __device__ __forceinline__ void finish(
 extern "C" __global__ void __launch_bounds__(THREADS) combine(
         const float* partial,
         const float* weights,
-        const long long* __restrict__ positions,
+        const long long* positions,
         X_TYPE* o,
         int heads,
         int slots,
         int most) {
+    letNextBegin();
+    awaitPrevious();
     __shared__ float factors[1][MOST_PIECES];
     const Share share = Share::of(positions[blockIdx.x / heads], slots, most);
     if (share.pieces > 1) {

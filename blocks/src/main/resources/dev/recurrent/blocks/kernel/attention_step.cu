@@ -123,11 +123,11 @@ __device__ __forceinline__ float sumOfLanes(float value) {
 // o [B, KV, G, V]; of at most P pieces, partial sums [B, KV, G, P, V] and, for each, maximum and
 // weight [B, KV, G, P, 2]; arrived as finish says. Grid: P, B * KV * (G / HEADS). Block: 32, WARPS.
 extern "C" __global__ void __launch_bounds__(WARP * WARPS) attend(
-        const X_TYPE* __restrict__ q,
-        const CACHE_TYPE* __restrict__ keys,
-        const CACHE_TYPE* __restrict__ values,
-        const long long* __restrict__ held,
-        const long long* __restrict__ positions,
+        const X_TYPE* q,
+        const CACHE_TYPE* keys,
+        const CACHE_TYPE* values,
+        const long long* held,
+        const long long* positions,
         X_TYPE* o,
         float* partial,
         float* weights,
@@ -136,6 +136,8 @@ extern "C" __global__ void __launch_bounds__(WARP * WARPS) attend(
         int heads,
         int slots,
         float scale) {
+    letNextBegin();
+    awaitPrevious();
     const int lane = threadIdx.x % LANES;
     const int parts = heads / HEADS;  // blocks of a group's heads
     const int part = blockIdx.y;

@@ -17,7 +17,7 @@ struct Head {
     T others[OTHERS + 1];
     float frequencies[PLANES + 1];
 
-    __device__ __forceinline__ void load(const T* __restrict__ from, double exponent) {
+    __device__ __forceinline__ void load(const T* from, double exponent) {
 #pragma unroll
         for (int p = 0; p < PLANES; ++p) {
             const int i = min(p * THREADS + (int)threadIdx.x, HALF - 1);
@@ -78,14 +78,14 @@ __device__ __forceinline__ void hold(
 // y [B, H, K] rotated queries; keys [B, KV, L, K], values [B, KV, L, V], held [B, L].
 // Grid: B, KV keys, KV values and H queries, or no queries. Block: THREADS.
 extern "C" __global__ void __launch_bounds__(THREADS) rotate_and_append(
-        const Q_TYPE* __restrict__ q,
-        const X_TYPE* __restrict__ k,
-        const X_TYPE* __restrict__ v,
-        const long long* __restrict__ positions,
-        Q_TYPE* __restrict__ y,
-        CACHE_TYPE* __restrict__ keys,
-        CACHE_TYPE* __restrict__ values,
-        long long* __restrict__ held,
+        const Q_TYPE* q,
+        const X_TYPE* k,
+        const X_TYPE* v,
+        const long long* positions,
+        Q_TYPE* y,
+        CACHE_TYPE* keys,
+        CACHE_TYPE* values,
+        long long* held,
         long long queryRow,
         long long queryHead,
         long long keyRow,
@@ -96,8 +96,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) rotate_and_append(
         int slots,
         int window,
         double exponent) {
+    letNextBegin();
     const long long row = blockIdx.x;
     const int part = blockIdx.y;
+    awaitPrevious();
     const long long position = positions[row];
     if (part >= 2 * groups) {
         const int heads = gridDim.y - 2 * groups;

@@ -16,19 +16,21 @@ constexpr int WEIGHTS = TAPS * VECTOR;
 // x [B, C] with a stride from row to row, weights [C, W], biases [C] or null, positions [B] or null
 // where every token sees all of the last inputs, y [B, C]. Grid: rows, enough blocks for C.
 extern "C" __global__ void __launch_bounds__(THREADS) convolution_step(
-        const X_TYPE* __restrict__ x,
+        const X_TYPE* x,
         const W_TYPE* __restrict__ weights,
         const W_TYPE* __restrict__ biases,
-        const long long* __restrict__ positions,
-        S_TYPE* __restrict__ state,
-        X_TYPE* __restrict__ y,
+        const long long* positions,
+        S_TYPE* state,
+        X_TYPE* y,
         long long stride,
         int width) {
+    letNextBegin();
     const long long row = blockIdx.x;
     const int channel = (blockIdx.y * THREADS + threadIdx.x) * VECTOR;
     if (channel >= width) {
         return;
     }
+    awaitPrevious();
     S_TYPE* slots = state + row * MEMORY * width + channel;
     Pack<S_TYPE, VECTOR> before[MEMORY];  // the newest last
 #pragma unroll

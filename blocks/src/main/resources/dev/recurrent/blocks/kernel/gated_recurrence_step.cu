@@ -221,19 +221,20 @@ __device__ __forceinline__ float gelu(float x) {
 // memory as it is; its y is not specified. Grid: blocks * SLICES, slices first; enough for B rows.
 // Block: LANES, WARPS. Dynamic shared memory: floats [WARPS, ROWS, ROW_SPAN].
 extern "C" __global__ void __launch_bounds__(LANES * WARPS) gated_recurrence_step(
-        const U_TYPE* __restrict__ u,
+        const U_TYPE* u,
         const Weight* __restrict__ inputWeights,
         const Weight* __restrict__ recurrentWeights,
         const P_TYPE* __restrict__ inputBiases,
         const P_TYPE* __restrict__ recurrentBiases,
         const P_TYPE* __restrict__ lambdas,
-        const Y_TYPE* __restrict__ gates,
-        const long long* __restrict__ positions,
-        float* __restrict__ memory,
-        Y_TYPE* __restrict__ y,
+        const Y_TYPE* gates,
+        const long long* positions,
+        float* memory,
+        Y_TYPE* y,
         long long gateStride,
         int batch,
         int width) {
+    letNextBegin();
     float* sums = (float*)sharedMemory();
     const int block = blockIdx.x / SLICES;
     const int first = blockIdx.x % SLICES * OUTPUTS;
@@ -248,12 +249,12 @@ extern "C" __global__ void __launch_bounds__(LANES * WARPS) gated_recurrence_ste
     const bool inside = own < rows && first + output < SIZE;
     const long long row = firstRow + min(own, rows - 1);
     const int channel = block * SIZE + min(first + output, SIZE - 1);
+    awaitPrevious();
     const float inputBias = widen(inputBiases[channel]);
     const float recurrentBias = widen(recurrentBiases[channel]);
     const float lambda = widen(lambdas[channel]);
     const float value = widen(u[row * width + channel]);
-    // The thread alone writes it; as a plain load it would be put off until it is used.
-    const float before = __ldg(memory + row * width + channel);
+    const float before = memory[row * width + channel];
     const long long position = positions == nullptr ? 1 : positions[row];
 #if GATED
     const float gate = widen(gates[row * gateStride + channel]);

@@ -78,11 +78,11 @@ __device__ __forceinline__ void arrange(Shared& shared, const X_TYPE* q, float s
 // o [B, KV, G, V]; of at most P pieces, partial sums [B, KV, G, P, V] and, for each, maximum and
 // weight [B, KV, G, P, 2]; arrived as finish says. Grid: P, B * KV * (G / HEADS). Block: 32, WARPS.
 extern "C" __global__ void __launch_bounds__(WARP * WARPS) attend(
-        const X_TYPE* __restrict__ q,
-        const bfloat16* __restrict__ keys,
-        const bfloat16* __restrict__ values,
-        const long long* __restrict__ held,
-        const long long* __restrict__ positions,
+        const X_TYPE* q,
+        const bfloat16* keys,
+        const bfloat16* values,
+        const long long* held,
+        const long long* positions,
         X_TYPE* o,
         float* partial,
         float* weights,
@@ -91,6 +91,8 @@ extern "C" __global__ void __launch_bounds__(WARP * WARPS) attend(
         int heads,
         int slots,
         float scale) {
+    letNextBegin();
+    awaitPrevious();
     __shared__ Shared shared;
     const int lane = threadIdx.x;
     const int quad = lane / 4;  // a row, and eight below; or a column
