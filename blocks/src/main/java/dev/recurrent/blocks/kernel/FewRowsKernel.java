@@ -1,21 +1,11 @@
 package dev.recurrent.blocks.kernel;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
-import dev.recurrent.blocks.cuda.Constants;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.CudaException;
-import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.torch.ScalarType;
-import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * x·Wᵀ + b for as few rows as decoding has: W is read once, at the memory's speed, and is on its
@@ -28,20 +18,11 @@ public final class FewRowsKernel {
     /** The most matrices of a launch: the most parameters of a kernel. */
     public static final int MOST_MATRICES = 5;
 
-    private static final int LANES = 32;
-
     /** Beyond, tensor cores want tiles through shared memory, which the library has. */
     private static final int MOST_ROWS = 16;
 
     /** Beyond, fp32 arithmetic outlasts the reading. */
     private static final int MOST_ROWS_WIDE = 4;
-
-    /** Arguments before the matrices, and of each matrix. */
-    private static final int ARGUMENTS = 3;
-
-    private static final int MATRIX_ARGUMENTS = 5;
-
-    private static final Map<FewRowsVariant, Constants> CONSTANTS = new ConcurrentHashMap<>();
 
     private FewRowsKernel() {}
 
@@ -53,7 +34,7 @@ public final class FewRowsKernel {
      */
     public record Matrix(NDArray weight, NDArray bias) {
 
-        private long outputs() {
+        long outputs() {
             return weight.getShape().get(0);
         }
     }
@@ -86,7 +67,7 @@ public final class FewRowsKernel {
      */
     public static NDArray[] apply(CudaDevice device, NDArray x, Matrix... matrices) {
         try (TensorScope scope = new TensorScope()) {
-            Call call = new Call(device, x, matrices);
+            FewRowsCall call = new FewRowsCall(device, x, matrices);
             NDArray[] results = new NDArray[matrices.length];
             for (int i = 0; i < results.length; i++) {
                 results[i] = call.empty(matrices[i], call.xType());
@@ -125,7 +106,7 @@ public final class FewRowsKernel {
                             + describe(matrix));
         }
         try (TensorScope scope = new TensorScope()) {
-            Call call = new Call(device, x, gate, matrix);
+            FewRowsCall call = new FewRowsCall(device, x, gate, matrix);
             NDArray y = call.empty(gate, call.xType());
             call.launch(function, null, y, y);
             return scope.pass(Torch.cast(x.getManager(), y, Torch.typeOf(x)));
@@ -145,7 +126,7 @@ public final class FewRowsKernel {
      */
     public static NDArray addTo(CudaDevice device, NDArray addend, NDArray x, Matrix matrix) {
         try (TensorScope scope = new TensorScope()) {
-            Call call = new Call(device, x, matrix);
+            FewRowsCall call = new FewRowsCall(device, x, matrix);
             NDArray dense = Operand.readable(addend.getManager(), addend);
             NDArray y = call.empty(matrix, Torch.typeOf(dense));
             if (!y.getShape().equals(addend.getShape())) {
@@ -157,139 +138,11 @@ public final class FewRowsKernel {
         }
     }
 
-    private static boolean isWide(Matrix matrix) {
+    static boolean isWide(Matrix matrix) {
         return Torch.typeOf(matrix.weight()) == ScalarType.FLOAT32;
     }
 
-    private static String describe(Matrix matrix) {
+    static String describe(Matrix matrix) {
         return Torch.typeOf(matrix.weight()).toString() + matrix.weight().getShape();
-    }
-
-    /** A launch: checked and readable inputs. */
-    private static final class Call {
-
-        private final CudaDevice device;
-        private final NDArray x;
-        private final Matrix[] matrices;
-        private final long in;
-        private final int rows;
-        private final Shape rowShape;
-
-        Call(CudaDevice device, NDArray given, Matrix... unread) {
-            this.device = device;
-            Shape shape = given.getShape();
-            in = unread[0].weight().getShape().get(1);
-            rows = Math.toIntExact(given.size() / in);
-            rowShape = shape.slice(0, shape.dimension() - 1);
-            for (Matrix matrix : unread) {
-                Operand.requireSameDevice(given, matrix.weight(), matrix.bias());
-                check(shape, matrix, unread);
-            }
-            NDManager manager = given.getManager();
-            x = Operand.aligned(manager, Operand.readable(manager, given));
-            matrices = readable(manager, unread);
-        }
-
-        private void check(Shape shape, Matrix matrix, Matrix... all) {
-            NDArray bias = matrix.bias();
-            ScalarType type = Torch.typeOf(matrix.weight());
-            if (shape.get(shape.dimension() - 1) != in
-                    || matrix.weight().getShape().get(1) != in
-                    || !fits(rows, in, type)
-                    || type != Torch.typeOf(all[0].weight())
-                    || all.length > MOST_MATRICES
-                    || (bias != null && bias.size() != matrix.outputs())) {
-                throw new IllegalArgumentException(
-                        "x " + shape + " is not for weights " + describe(matrix));
-            }
-        }
-
-        /** Biases become of one type. */
-        private static Matrix[] readable(NDManager manager, Matrix... unread) {
-            List<ScalarType> types =
-                    Arrays.stream(unread)
-                            .filter(matrix -> matrix.bias() != null)
-                            .map(matrix -> Torch.typeOf(matrix.bias()))
-                            .distinct()
-                            .toList();
-            List<Matrix> read = new ArrayList<>();
-            for (Matrix matrix : unread) {
-                NDArray bias = matrix.bias();
-                if (bias != null) {
-                    bias =
-                            types.size() == 1
-                                    ? Operand.readable(manager, bias)
-                                    : Operand.wide(manager, bias);
-                }
-                NDArray weight = Operand.aligned(manager, Operand.dense(manager, matrix.weight()));
-                read.add(new Matrix(weight, bias));
-            }
-            return read.toArray(Matrix[]::new);
-        }
-
-        ScalarType xType() {
-            return Torch.typeOf(x);
-        }
-
-        NDArray empty(Matrix matrix, ScalarType type) {
-            Shape shape = rowShape.add(matrix.outputs());
-            return Torch.empty(x.getManager(), shape, type, x.getDevice());
-        }
-
-        void launch(GatedProductOperation.Function gate, NDArray addend, NDArray... results) {
-            FewRowsVariant.Product product =
-                    new FewRowsVariant.Product(
-                            Operand.type(x),
-                            Operand.type(results[0]),
-                            biasType(),
-                            isWide(matrices[0]),
-                            matrices.length,
-                            gate);
-            int launched = gate == null ? matrices.length : 1;
-            long outputs = Arrays.stream(matrices).limit(launched).mapToLong(Matrix::outputs).sum();
-            FewRowsVariant variant = FewRowsVariant.of(device, product, rows, outputs);
-            int ofBlock = variant.outputsOfBlock();
-            long blocks =
-                    Arrays.stream(matrices)
-                            .limit(launched)
-                            .mapToLong(matrix -> (matrix.outputs() + ofBlock - 1) / ofBlock)
-                            .sum();
-            device.kernel(
-                            variant.source(),
-                            CONSTANTS.computeIfAbsent(variant, FewRowsVariant::constants),
-                            "few_rows")
-                    .launchEarly(
-                            new Kernel.Size(
-                                    Math.toIntExact(blocks),
-                                    1,
-                                    LANES,
-                                    variant.warps(),
-                                    variant.sharedBytes()),
-                            arguments(addend, results));
-        }
-
-        private String biasType() {
-            return Arrays.stream(matrices)
-                    .filter(matrix -> matrix.bias() != null)
-                    .map(matrix -> Operand.type(matrix.bias()))
-                    .findFirst()
-                    .orElse("float");
-        }
-
-        private long[] arguments(NDArray addend, NDArray... results) {
-            long[] arguments = new long[ARGUMENTS + MATRIX_ARGUMENTS * matrices.length];
-            arguments[0] = TensorMemory.address(x);
-            arguments[1] = rows;
-            arguments[2] = in;
-            for (int i = 0; i < matrices.length; i++) {
-                int at = ARGUMENTS + MATRIX_ARGUMENTS * i;
-                arguments[at] = TensorMemory.address(matrices[i].weight());
-                arguments[at + 1] = Operand.address(matrices[i].bias());
-                arguments[at + 2] = Operand.address(addend);
-                arguments[at + 3] = TensorMemory.address(results[i]);
-                arguments[at + 4] = matrices[i].outputs();
-            }
-            return arguments;
-        }
     }
 }
