@@ -3,14 +3,11 @@ package dev.recurrent.tests.support;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.nn.Activation;
 import dev.recurrent.blocks.nn.GatedProduct;
-import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Torch;
@@ -48,11 +45,6 @@ public record GatedProductCase(Activation activation, Shape shape, ScalarType ga
                 .isDeepEqualTo(floats(run(manager, view)));
     }
 
-    /** Runs it on the halves of one tensor, which needs equal types, and compares. */
-    public void checkHalves(NDManager manager) {
-        compare(manager, runOnHalves(manager));
-    }
-
     private NDArray draw(NDManager manager, int seed, ScalarType type) {
         return Torch.cast(Tensors.normal(manager, seed, shape.getShape()).mul(2), type);
     }
@@ -65,19 +57,6 @@ public record GatedProductCase(Activation activation, Shape shape, ScalarType ga
         b.setRequiresGradient(true);
         NDArray y = differentiate(manager, () -> GatedProduct.apply(activation, a, b));
         return new NDArray[] {y, a.getGradient(), b.getGradient()};
-    }
-
-    private NDArray[] runOnHalves(NDManager manager) {
-        int last = shape.dimension() - 1;
-        NDList parts = new NDList(draw(manager, 1, gate), draw(manager, 2, gate));
-        NDArray joined = NDArrays.concat(parts, last);
-        joined.setRequiresGradient(true);
-        NDArray y = differentiate(manager, () -> GatedProduct.ofHalves(activation, joined));
-        NDArray gradient = joined.getGradient();
-        long half = shape.get(last);
-        return new NDArray[] {
-            y, Aten.narrow(gradient, last, 0, half), Aten.narrow(gradient, last, half, half)
-        };
     }
 
     private NDArray differentiate(NDManager manager, Supplier<NDArray> product) {

@@ -2,7 +2,6 @@ package dev.recurrent.blocks.kernel;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.autograd.Operation;
 import dev.recurrent.blocks.cuda.Constants;
 import dev.recurrent.blocks.cuda.CudaDevice;
@@ -20,8 +19,7 @@ import java.util.concurrent.ConcurrentHashMap;
  * f(a) · b as one kernel forward and one backward, which computes f again rather than keep it. The
  * result has a's type. bfloat16 and float32 are read as they are, other types are converted.
  *
- * <p>It is applied to a and b, two tensors of one shape [..., F], or to one [..., 2·F] that holds a
- * in the first half of its last dimension and b in the second, as a joint projection makes them.
+ * <p>It is applied to a and b, two tensors of one shape [..., F].
  */
 public final class GatedProductOperation implements Operation {
 
@@ -74,25 +72,12 @@ public final class GatedProductOperation implements Operation {
     /**
      * Readable inputs.
      *
-     * @param b a itself where both are halves of one tensor
      * @param width elements of a row
-     * @param joined whether they are
      */
-    private record Operands(Rows a, Rows b, long width, boolean joined) {
-
-        /** Where b, or a gradient of it, lies in or beside a tensor like a. */
-        long secondAddress(NDArray first, NDArray second) {
-            long offset = width * Torch.typeOf(first).bytes();
-            return joined ? TensorMemory.address(first) + offset : TensorMemory.address(second);
-        }
-
-        /** Elements between rows of a gradient, which is dense. */
-        long gradientStride() {
-            return joined ? 2 * width : width;
-        }
+    private record Operands(Rows a, Rows b, long width) {
 
         long rows() {
-            return a.array().size() / gradientStride();
+            return a.array().size() / width;
         }
     }
 
@@ -117,57 +102,38 @@ public final class GatedProductOperation implements Operation {
     public NDArray[] forward(NDArray... arrays) {
         inputs = arrays;
         NDArray a = arrays[0];
-        NDArray b = arrays[arrays.length - 1];
+        NDArray b = arrays[1];
         Operand.requireSameDevice(a, b);
-        check(a.getShape(), b.getShape());
+        if (!a.getShape().equals(b.getShape())) {
+            throw new IllegalArgumentException(
+                    "A gated product needs two tensors of one shape, not "
+                            + a.getShape()
+                            + " and "
+                            + b.getShape());
+        }
         try (TensorScope scope = new TensorScope()) {
             NDManager manager = a.getManager();
             Operands operands = operands(manager);
-            Shape shape = arrays.length == 1 ? halved(a.getShape()) : a.getShape();
             ScalarType type = Torch.typeOf(operands.a().array());
-            NDArray y = Torch.empty(manager, shape, type, a.getDevice());
+            NDArray y = Torch.empty(manager, a.getShape(), type, a.getDevice());
             launch("gated_product", operands, y, operands.a().stride(), operands.b().stride());
             return new NDArray[] {scope.pass(Torch.cast(manager, y, Torch.typeOf(a)))};
         }
     }
 
-    private void check(Shape a, Shape b) {
-        int axes = a.dimension();
-        boolean fits = inputs.length == 1 ? axes > 0 && a.get(axes - 1) % 2 == 0 : a.equals(b);
-        if (!fits) {
-            throw new IllegalArgumentException(
-                    "A gated product needs two tensors of one shape, or one of two halves, not "
-                            + a
-                            + (inputs.length == 1 ? "" : " and " + b));
-        }
-    }
-
-    private static Shape halved(Shape shape) {
-        int last = shape.dimension() - 1;
-        return shape.slice(0, last).add(shape.get(last) / 2);
-    }
-
     private Operands operands(NDManager manager) {
         NDArray a = known(manager, inputs[0]);
-        if (inputs.length == 1) {
-            long both = a.getShape().get(a.getShape().dimension() - 1);
-            Rows halves = Rows.dense(manager, a, both);
-            return new Operands(halves, halves, both / 2, true);
-        }
         NDArray b = known(manager, inputs[1]);
         if (!TensorMemory.isContiguous(a) || !TensorMemory.isContiguous(b)) {
             long last = a.getShape().get(a.getShape().dimension() - 1);
             Rows rowsOfA = Rows.of(manager, a, last);
             Rows rowsOfB = Rows.of(manager, b, last);
             if (rowsOfA.width() == rowsOfB.width()) {
-                return new Operands(rowsOfA, rowsOfB, rowsOfA.width(), false);
+                return new Operands(rowsOfA, rowsOfB, rowsOfA.width());
             }
         }
         return new Operands(
-                Rows.dense(manager, a, a.size()),
-                Rows.dense(manager, b, b.size()),
-                a.size(),
-                false);
+                Rows.dense(manager, a, a.size()), Rows.dense(manager, b, b.size()), a.size());
     }
 
     private static NDArray known(NDManager manager, NDArray array) {
@@ -184,18 +150,17 @@ public final class GatedProductOperation implements Operation {
             Operands operands = operands(manager);
             NDArray dy = Operand.readable(manager, gradients[0]);
             NDArray da = like(manager, operands.a().array());
-            NDArray db = operands.joined() ? null : like(manager, operands.b().array());
+            NDArray db = like(manager, operands.b().array());
             launch(
                     "gated_product_backward",
                     operands,
                     dy,
                     TensorMemory.address(da),
-                    operands.secondAddress(da, db),
+                    TensorMemory.address(db),
                     operands.a().stride(),
                     operands.b().stride(),
-                    operands.gradientStride());
-            scope.pass(da);
-            return db == null ? new NDArray[] {da} : new NDArray[] {da, scope.pass(db)};
+                    operands.width());
+            return new NDArray[] {scope.pass(da), scope.pass(db)};
         }
     }
 
@@ -213,7 +178,7 @@ public final class GatedProductOperation implements Operation {
         long pieces = (operands.width() + (long) THREADS * pack - 1) / ((long) THREADS * pack);
         long[] arguments = new long[more.length + 5];
         arguments[0] = TensorMemory.address(a);
-        arguments[1] = operands.secondAddress(a, b);
+        arguments[1] = TensorMemory.address(b);
         arguments[2] = TensorMemory.address(third);
         System.arraycopy(more, 0, arguments, 3, more.length);
         arguments[more.length + 3] = operands.width();

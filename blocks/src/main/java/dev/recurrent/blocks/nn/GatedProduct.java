@@ -1,13 +1,10 @@
 package dev.recurrent.blocks.nn;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.types.Shape;
 import dev.recurrent.blocks.autograd.Operation;
-import dev.recurrent.blocks.autograd.Tape;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.kernel.GatedProductOperation;
-import dev.recurrent.blocks.torch.Aten;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Torch;
 import java.util.Optional;
@@ -45,34 +42,13 @@ public final class GatedProduct {
                 x);
     }
 
-    /**
-     * Gates the second half of a tensor's last dimension by its first.
-     *
-     * @param activation act
-     * @param halves [..., 2·F]
-     * @return [..., F], of the same type
-     */
-    public static NDArray ofHalves(Activation activation, NDArray halves) {
-        Optional<Supplier<Operation>> kernel = kernel(activation, halves);
-        if (kernel.isPresent()) {
-            return Tape.apply(kernel.get().get(), halves)[0];
-        }
-        Shape shape = halves.getShape();
-        int last = shape.dimension() - 1;
-        long half = shape.get(last) / 2;
-        return portable(
-                activation,
-                Aten.narrow(halves, last, 0, half),
-                Aten.narrow(halves, last, half, half));
-    }
-
     private static Optional<Supplier<Operation>> kernel(
-            Activation activation, NDArray first, NDArray... others) {
+            Activation activation, NDArray gate, NDArray x) {
         Optional<GatedProductOperation.Function> function = function(activation);
         if (function.isEmpty()) {
             return Optional.empty();
         }
-        Optional<CudaDevice> device = Kernels.taking(first, others);
+        Optional<CudaDevice> device = Kernels.taking(gate, x);
         return device.map(found -> () -> new GatedProductOperation(found, function.get()));
     }
 
