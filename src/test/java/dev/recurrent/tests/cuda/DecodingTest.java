@@ -11,6 +11,7 @@ import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.CudaGraph;
 import dev.recurrent.blocks.cuda.Kernels;
+import dev.recurrent.blocks.torch.ConvertedWeights;
 import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.tests.support.Tensors;
@@ -176,6 +177,24 @@ class DecodingTest {
             assertThatThrownBy(() -> session.feed(100_000))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("Token id 100000 is not in the vocabulary");
+        }
+    }
+
+    /** Refused before the first pass, with weights that outlive the call. */
+    @Test
+    void aRefusedPromptLeavesNothing() {
+        Preset preset = entries().findFirst().orElseThrow();
+        try (Pretrained gpu = Pretrained.create(preset.config(), Device.gpu(), 3)) {
+            NDManager parent = manager.newSubManager();
+            ConvertedWeights weights = new ConvertedWeights(MatrixPrecision.BFLOAT16, parent);
+            Generator generator = new Generator(gpu.model(), gpu.tokenizer(), parent, weights);
+            assertThatThrownBy(
+                            () ->
+                                    generator.generateIds(
+                                            List.of(new long[] {100_000}), List.of(GREEDY)))
+                    .isInstanceOf(IllegalArgumentException.class);
+            weights.close();
+            assertThat(parent.toString()).endsWith("Resource size: 0");
         }
     }
 

@@ -35,17 +35,19 @@ final class Batch implements AutoCloseable {
         manager = parent.newSubManager();
         manager.setName("generation");
         active = List.copyOf(texts);
+        ParameterStore store = new ParameterStore(manager, false);
+        Session session = new Session(model, store, manager, active.size(), weights);
         try {
-            decoder = decoder(model, weights, chunk);
+            decoder = decoder(model, session, chunk);
         } catch (RuntimeException e) {
+            // The weights are not only the manager's.
+            session.close();
             manager.close();
             throw e;
         }
     }
 
-    private Decoder decoder(LanguageModel model, ConvertedWeights weights, int chunk) {
-        ParameterStore store = new ParameterStore(manager, false);
-        Session session = new Session(model, store, manager, active.size(), weights);
+    private Decoder decoder(LanguageModel model, Session session, int chunk) {
         Optional<CudaDevice> device = Kernels.on(manager.getDevice());
         if (device.isEmpty()) {
             return new HostDecoder(session, active, chunk);
