@@ -3,7 +3,6 @@ package dev.recurrent.blocks.rule;
 import ai.djl.ndarray.NDArray;
 import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.kernel.ConvolutionStepKernel;
-import dev.recurrent.blocks.torch.GradientMode;
 
 /** One token of {@link ShortConvolution} by {@link ConvolutionStepKernel}. */
 final class ConvolutionStep {
@@ -13,11 +12,7 @@ final class ConvolutionStep {
     /** Returns whether there is a kernel, and the state may be overwritten. */
     static boolean fits(
             NDArray x, NDArray weight, NDArray bias, NDArray state, Positions positions) {
-        return state != null
-                && positions.length() == 1
-                && !positions.startsFresh()
-                && Kernels.on(x.getDevice()).isPresent()
-                && !GradientMode.records(x, weight, bias, state)
+        return StepInPlace.fits(state, positions, x, weight, bias)
                 && ConvolutionStepKernel.fits(x, state);
     }
 

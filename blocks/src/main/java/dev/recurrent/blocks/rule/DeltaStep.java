@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDArray;
 import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.kernel.DeltaStepKernel;
 import dev.recurrent.blocks.kernel.DeltaStepKernel.Gates;
-import dev.recurrent.blocks.torch.GradientMode;
 
 /**
  * One token of {@link DeltaRule} by {@link DeltaStepKernel}, from what projections give: what
@@ -23,13 +22,8 @@ public final class DeltaStep {
      * @return whether {@link #apply} can be called
      */
     public static boolean fits(NDArray state, Positions positions, NDArray... inputs) {
-        return state != null
-                && positions.length() == 1
-                && !positions.startsFresh()
+        return StepInPlace.fits(state, positions, inputs)
                 && !positions.isPadded()
-                && Kernels.on(state.getDevice()).isPresent()
-                && !GradientMode.records(state)
-                && !GradientMode.records(inputs)
                 && DeltaStepKernel.fits(state);
     }
 

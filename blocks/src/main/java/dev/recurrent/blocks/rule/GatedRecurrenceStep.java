@@ -30,12 +30,8 @@ public final class GatedRecurrenceStep {
      */
     public static boolean fits(
             NDArray u, NDArray state, Positions positions, long gateWidth, NDArray... inputs) {
-        return state != null
-                && positions.length() == 1
-                && !positions.startsFresh()
-                && Kernels.on(u.getDevice()).isPresent()
-                && !GradientMode.records(u, state)
-                && !GradientMode.records(inputs)
+        return StepInPlace.fits(state, positions, inputs)
+                && !GradientMode.records(u)
                 && GatedRecurrenceStepKernel.fits(u, gateWidth, Aten.productType(u), state);
     }
 

@@ -98,7 +98,14 @@ public final class ShortConvolution {
      * a state that is no longer needed: one token of every row, where nothing is recorded and there
      * is a kernel, writes the new state over it.
      *
-     * @return the values and the new state, which may be {@code state} itself
+     * @param x [B, T, C]
+     * @param weight [C, 1, W]
+     * @param bias [C]; null for none
+     * @param state of the tokens before [B, W−1, C], consumed; null for none
+     * @param positions [B, T], compact
+     * @param silu whether y·σ(y) is returned in y's place
+     * @return the values [B, T, C] and the new state, which may be {@code state} itself
+     * @throws IllegalArgumentException if the shapes do not fit together
      */
     public static Output update(
             NDArray x,
