@@ -9,6 +9,8 @@ final class EarlyLaunch {
     /** Bytes of a {@code CUlaunchConfig}, and where its members lie. */
     private static final int CONFIG_BYTES = 56;
 
+    private static final int GRID = 0;
+    private static final int BLOCK = 12;
     private static final int SHARED_BYTES = 24;
     private static final int STREAM = 32;
     private static final int ATTRIBUTES = 40;
@@ -31,8 +33,8 @@ final class EarlyLaunch {
         long address = Native.malloc(CONFIG_BYTES + ATTRIBUTE_BYTES);
         Pointer config = new Pointer(address);
         config.clear(CONFIG_BYTES + ATTRIBUTE_BYTES);
-        config.setInt(8, 1);
-        config.setInt(20, 1);
+        config.setInt(GRID + 2 * Integer.BYTES, 1);
+        config.setInt(BLOCK + 2 * Integer.BYTES, 1);
         config.setLong(ATTRIBUTES, address + CONFIG_BYTES);
         config.setInt(ATTRIBUTE_COUNT, 1);
         config.setInt(CONFIG_BYTES, PROGRAMMATIC_STREAM_SERIALIZATION);
@@ -48,10 +50,10 @@ final class EarlyLaunch {
      */
     static long of(Kernel.Size size, long stream) {
         Pointer config = CONFIG.get();
-        config.setInt(0, size.gridX());
-        config.setInt(4, size.gridY());
-        config.setInt(12, size.blockX());
-        config.setInt(16, size.blockY());
+        config.setInt(GRID, size.gridX());
+        config.setInt(GRID + Integer.BYTES, size.gridY());
+        config.setInt(BLOCK, size.blockX());
+        config.setInt(BLOCK + Integer.BYTES, size.blockY());
         config.setInt(SHARED_BYTES, size.sharedBytes());
         config.setLong(STREAM, stream);
         return Pointer.nativeValue(config);

@@ -33,7 +33,7 @@ public final class AttentionStepKernel {
      */
     public static boolean fits(NDArray keys, NDArray values, NDArray held) {
         ScalarType type = Torch.typeOf(keys);
-        return (type == ScalarType.BFLOAT16 || type == ScalarType.FLOAT32)
+        return Operand.isKnown(type)
                 && Torch.typeOf(values) == type
                 && AttentionStepVariant.fits(size(keys, 3), size(values, 3))
                 && TensorMemory.isContiguous(keys)
@@ -76,10 +76,7 @@ public final class AttentionStepKernel {
         Operand.requireSameDevice(q, keys, values, held, positions, arrived);
         try (TensorScope scope = new TensorScope()) {
             NDManager manager = q.getManager();
-            NDArray known = Operand.readable(manager, q);
-            // clone(Tensor self, *, MemoryFormat? memory_format=None)
-            NDArray query =
-                    isAligned(known) ? known : Torch.call(manager, "aten::clone", known, null);
+            NDArray query = Operand.aligned(manager, Operand.readable(manager, q));
             NDArray places = Operand.dense(manager, positions);
             Shape shape = new Shape(size(q, 0), 1, size(q, 2), size(values, 3));
             NDArray o = Torch.empty(manager, shape, Torch.typeOf(query), q.getDevice());

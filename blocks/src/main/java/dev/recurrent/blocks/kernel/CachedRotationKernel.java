@@ -7,7 +7,6 @@ import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
-import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
 import dev.recurrent.blocks.torch.Torch;
@@ -70,12 +69,9 @@ public final class CachedRotationKernel {
      * @param v values
      */
     public static boolean fits(NDArray q, NDArray k, NDArray v) {
-        return isRead(q) && isRead(k) && Torch.typeOf(v) == Torch.typeOf(k);
-    }
-
-    private static boolean isRead(NDArray array) {
-        ScalarType type = Torch.typeOf(array);
-        return type == ScalarType.BFLOAT16 || type == ScalarType.FLOAT32;
+        return Operand.isKnown(Torch.typeOf(q))
+                && Operand.isKnown(Torch.typeOf(k))
+                && Torch.typeOf(v) == Torch.typeOf(k);
     }
 
     /**

@@ -71,8 +71,7 @@ public final class ConvolutionStepKernel {
     public static boolean fits(NDArray x, NDArray state) {
         ScalarType type = Torch.typeOf(x);
         ScalarType held = Torch.typeOf(state);
-        boolean known = type == ScalarType.BFLOAT16 || type == ScalarType.FLOAT32;
-        return known
+        return Operand.isKnown(type)
                 && (held == type || held == ScalarType.FLOAT32)
                 && state.getShape().get(1) > 0
                 && TensorMemory.isContiguous(state);

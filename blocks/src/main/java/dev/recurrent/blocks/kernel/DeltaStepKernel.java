@@ -209,10 +209,7 @@ public final class DeltaStepKernel {
 
     /** A tensor [B, 1, H, n] as bfloat16 or float32, whose heads lie one behind the other. */
     private static NDArray heads(NDManager manager, NDArray array) {
-        NDArray known =
-                Torch.typeOf(array) == ScalarType.BFLOAT16
-                        ? array
-                        : Torch.cast(manager, array, ScalarType.FLOAT32);
+        NDArray known = Operand.known(manager, array);
         long[] strides = TensorMemory.strides(known);
         long[] sizes = known.getShape().getShape();
         boolean dense =

@@ -122,8 +122,8 @@ public final class GatedProductOperation implements Operation {
     }
 
     private Operands operands(NDManager manager) {
-        NDArray a = known(manager, inputs[0]);
-        NDArray b = known(manager, inputs[1]);
+        NDArray a = Operand.known(manager, inputs[0]);
+        NDArray b = Operand.known(manager, inputs[1]);
         if (!TensorMemory.isContiguous(a) || !TensorMemory.isContiguous(b)) {
             long last = a.getShape().get(a.getShape().dimension() - 1);
             Rows rowsOfA = Rows.of(manager, a, last);
@@ -134,12 +134,6 @@ public final class GatedProductOperation implements Operation {
         }
         return new Operands(
                 Rows.dense(manager, a, a.size()), Rows.dense(manager, b, b.size()), a.size());
-    }
-
-    private static NDArray known(NDManager manager, NDArray array) {
-        return Torch.typeOf(array) == ScalarType.BFLOAT16
-                ? array
-                : Torch.cast(manager, array, ScalarType.FLOAT32);
     }
 
     /** {@inheritDoc} */

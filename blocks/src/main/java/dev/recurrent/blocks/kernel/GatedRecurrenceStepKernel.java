@@ -116,18 +116,11 @@ public final class GatedRecurrenceStepKernel {
      * @return whether {@link #apply} can be called
      */
     public static boolean fits(NDArray u, long size, ScalarType type, NDArray memory) {
-        boolean known = type == ScalarType.BFLOAT16 || type == ScalarType.FLOAT32;
-        return known
+        return Operand.isKnown(type)
                 && size % (LOAD_BYTES / type.bytes()) == 0
-                && isKnown(u)
+                && Operand.isKnown(Torch.typeOf(u))
                 && Torch.typeOf(memory) == ScalarType.FLOAT32
                 && TensorMemory.isContiguous(memory);
-    }
-
-    /** Whether the kernel reads a tensor as it is. */
-    private static boolean isKnown(NDArray array) {
-        ScalarType type = Torch.typeOf(array);
-        return type == ScalarType.BFLOAT16 || type == ScalarType.FLOAT32;
     }
 
     /**

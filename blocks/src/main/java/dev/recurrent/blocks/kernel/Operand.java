@@ -39,6 +39,11 @@ final class Operand {
         return dense(manager, known(manager, array));
     }
 
+    /** Returns whether kernels read a type as it is: bfloat16 and float32. */
+    static boolean isKnown(ScalarType type) {
+        return type == ScalarType.BFLOAT16 || type == ScalarType.FLOAT32;
+    }
+
     /** Returns a tensor as it is if it is bfloat16 or float32, else as float32. */
     static NDArray known(NDManager manager, NDArray array) {
         return Torch.typeOf(array) == ScalarType.BFLOAT16

@@ -95,10 +95,7 @@ final class RmsNormKernel {
     }
 
     private Rows gates(NDArray other) {
-        NDArray gates =
-                Torch.typeOf(other) == ScalarType.BFLOAT16
-                        ? other
-                        : Torch.cast(manager, other, ScalarType.FLOAT32);
+        NDArray gates = Operand.known(manager, other);
         Rows found = Rows.of(manager, gates, weight.size());
         // A row of several weights has parts of one size only if the weight is one part.
         boolean regular =

@@ -98,9 +98,9 @@ final class ShortConvolutionLaunch {
 
     /** A readable tensor whose tokens lie one {@link #stride} apart, over all rows. */
     private NDArray rowwise(NDArray array) {
-        ScalarType type = Torch.typeOf(array);
-        boolean readable = type == ScalarType.BFLOAT16 || type == ScalarType.FLOAT32;
-        return readable && strideOf(array) > 0 ? array : Operand.readable(manager, array);
+        return Operand.isKnown(Torch.typeOf(array)) && strideOf(array) > 0
+                ? array
+                : Operand.readable(manager, array);
     }
 
     /** Elements from a token to the next; 0 if there is no such number. */

@@ -6,7 +6,6 @@ import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.Kernel;
 import dev.recurrent.blocks.cuda.KernelSource;
-import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.Torch;
 
@@ -29,9 +28,7 @@ public final class SoftCapKernel {
      * @param x any tensor
      */
     public static boolean fits(NDArray x) {
-        ScalarType type = Torch.typeOf(x);
-        return (type == ScalarType.BFLOAT16 || type == ScalarType.FLOAT32)
-                && TensorMemory.isContiguous(x);
+        return Operand.isKnown(Torch.typeOf(x)) && TensorMemory.isContiguous(x);
     }
 
     /**

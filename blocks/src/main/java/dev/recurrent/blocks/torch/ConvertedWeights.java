@@ -65,15 +65,15 @@ public final class ConvertedWeights implements AutoCloseable {
         ConvertedWeights kept = CURRENT.get();
         boolean keeps = kept != null && kept.precision == MatrixPrecision.current();
         return keeps && !GradientMode.records(weight)
-                ? kept.keep(weight, type)
+                ? kept.keep(manager, weight, type)
                 : Torch.cast(manager, weight, type);
     }
 
-    private synchronized NDArray keep(NDArray weight, ScalarType type) {
+    private synchronized NDArray keep(NDManager owner, NDArray weight, ScalarType type) {
         NDArray known = converted.get(weight);
         if (known == null && Retention.isRetaining()) {
             // Recorded work has not run: the conversion is part of it, and nobody else's.
-            return Torch.cast(manager, weight, type);
+            return Torch.cast(owner, weight, type);
         }
         if (known == null) {
             known = Torch.cast(manager, weight, type);
