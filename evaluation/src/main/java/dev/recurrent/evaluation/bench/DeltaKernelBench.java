@@ -5,9 +5,9 @@ import ai.djl.ndarray.NDManager;
 import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.rule.DeltaRule;
 import dev.recurrent.blocks.rule.Positions;
-import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Torch;
+import java.util.function.Function;
 
 /**
  * The delta rule's CUDA kernels in bfloat16 beside their portable form, at sizes that fill a
@@ -50,32 +50,30 @@ record DeltaKernelBench(int batch, int length, int heads, int keyDim, int valueD
             NDArray beta = narrow(inputs, Randoms.uniform(inputs, 0, 1, batch, length, heads));
             NDArray decay = decays ? Randoms.uniform(inputs, -0.1, 0, batch, length, heads) : null;
             double scale = 1 / Math.sqrt(keyDim);
-            Workload rule =
-                    scope -> {
-                        Positions positions = Positions.range(scope, batch, length, 0);
-                        return GradientMode.off(
-                                () ->
-                                        DeltaRule.apply(
-                                                        q, k, v, beta, decay, scale, null,
-                                                        positions)
-                                                .values());
-                    };
+            // A model makes them once for all layers.
+            Positions positions = Positions.range(inputs, batch, length, 0);
+            Function<NDArray[], NDArray> rule =
+                    x ->
+                            DeltaRule.apply(x[0], x[1], x[2], x[3], x[4], scale, null, positions)
+                                    .values();
+            NDArray[] all = {q, k, v, beta, decay};
+            Workload forward = scope -> rule.apply(all);
             String work = name + describe() + " bfloat16 forward";
             long tokens = (long) batch * length;
-            Measurement kernels = bench.time(work, "kernels", tokens, rule);
+            Measurement kernels = bench.timeInARow(work, "kernels", tokens, forward);
             NDArray gradient =
                     narrow(inputs, Randoms.normal(inputs, batch, length, heads, valueDim));
-            bench.time(
+            bench.timeInARow(
                     name + describe() + " bfloat16 forward + backward",
                     "kernels",
                     tokens,
-                    new DeltaTraining(q, k, v, beta, decay, scale, gradient));
+                    new TapedPass(rule, gradient, all));
             Measurement blocks =
                     bench.time(
                             work,
                             "blocks",
                             tokens,
-                            scope -> Kernels.without(() -> rule.run(scope)));
+                            scope -> Kernels.without(() -> forward.run(scope)));
             bench.compare(work + ": blocks / kernels", blocks, kernels);
         }
     }
