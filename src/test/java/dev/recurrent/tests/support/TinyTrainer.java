@@ -88,7 +88,8 @@ public final class TinyTrainer implements AutoCloseable {
         }
     }
 
-    private NDArray rows(NDManager manager, long seed, int first, int rows, int length) {
+    /** Ids [rows, length] that depend on the seed alone, some of them left out at the start. */
+    public NDArray rows(NDManager manager, long seed, int first, int rows, int length) {
         long[] ids =
                 new Random(seed)
                         .longs(0, block.config().vocabulary())

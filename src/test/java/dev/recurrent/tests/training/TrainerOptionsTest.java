@@ -6,15 +6,22 @@ import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
 import ai.djl.repository.zoo.Criteria;
 import ai.djl.repository.zoo.ZooModel;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
+import ai.djl.training.evaluator.Accuracy;
+import ai.djl.training.evaluator.Evaluator;
+import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import dev.recurrent.blocks.nn.SizedBlock;
 import dev.recurrent.blocks.torch.MatrixPrecision;
+import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.Torch;
 import dev.recurrent.tests.support.TinyTrainer;
 import dev.recurrent.training.DivergenceException;
 import dev.recurrent.training.LanguageModelTrainer;
@@ -156,6 +163,62 @@ class TrainerOptionsTest {
             assertThat(tiny.trainer.getSteps()).isEqualTo(3);
             assertThat(tiny.trainer.getLossScale().isPresent())
                     .isEqualTo(precision == MatrixPrecision.FLOAT16);
+        }
+    }
+
+    /** DJL's own losses and evaluators know no bfloat16. */
+    @Test
+    void lossesOfOthersGetWhatTheyCanRead() throws Exception {
+        try (TinyTrainer tiny = new TinyTrainer("gated-deltanet", config -> {})) {
+            float expected = tiny.pass(7, 2, LENGTH);
+            LanguageModelTrainingConfig own = config().optPrecision(MatrixPrecision.BFLOAT16);
+            assertThat(predicted(tiny, own, expected)).isEqualTo(ScalarType.BFLOAT16);
+            LanguageModelTrainingConfig others =
+                    new LanguageModelTrainingConfig(new LogSoftmaxLoss())
+                            .optPrecision(MatrixPrecision.BFLOAT16);
+            others.optDevices(new Device[] {Device.cpu()});
+            assertThat(predicted(tiny, others, expected)).isEqualTo(ScalarType.FLOAT32);
+            LanguageModelTrainingConfig measured = config().optPrecision(MatrixPrecision.BFLOAT16);
+            measured.addEvaluator(new Accuracy("accuracy", 2));
+            assertThat(predicted(tiny, measured, expected)).isEqualTo(ScalarType.FLOAT32);
+        }
+    }
+
+    /** As a user would write it with what DJL has. */
+    private static final class LogSoftmaxLoss extends Loss {
+
+        LogSoftmaxLoss() {
+            super("log softmax");
+        }
+
+        @Override
+        public NDArray evaluate(NDList labels, NDList predictions) {
+            NDArray columns = labels.head().expandDims(-1); // [B, T, 1]
+            return predictions.head().logSoftmax(-1).gather(columns, -1).mean().neg();
+        }
+    }
+
+    /** A step as {@code EasyTrain} makes it; returns the type of the predictions. */
+    private static ScalarType predicted(
+            TinyTrainer tiny, LanguageModelTrainingConfig config, float expected) {
+        try (LanguageModelTrainer trainer =
+                        new LanguageModelTrainer(tiny.trainer.getModel(), config);
+                NDManager manager = trainer.getManager().newSubManager()) {
+            NDArray ids = tiny.rows(manager, 7, 0, 2, LENGTH + 1);
+            NDList labels = new NDList(ids.get(":, 1:"));
+            NDList predictions;
+            try (GradientCollector collector = trainer.newGradientCollector()) {
+                predictions = trainer.forward(new NDList(ids.get(":, :-1")), labels);
+                NDArray loss = trainer.getLoss().evaluate(labels, predictions);
+                collector.backward(loss);
+                assertThat(loss.getFloat()).isCloseTo(expected, within(2e-2f));
+            }
+            for (Evaluator evaluator : trainer.getEvaluators()) {
+                evaluator.addAccumulator("");
+                evaluator.updateAccumulator("", labels, predictions);
+                assertThat(evaluator.getAccumulator("")).isFinite();
+            }
+            return Torch.typeOf(predictions.head());
         }
     }
 

@@ -13,6 +13,9 @@ import dev.recurrent.blocks.nn.Dropout;
 import dev.recurrent.blocks.nn.SizedBlock;
 import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.MatrixPrecision;
+import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.Torch;
+import dev.recurrent.training.metric.ReadsHalfPrecision;
 import dev.recurrent.training.optimizer.AdamW;
 import dev.recurrent.training.optimizer.AdamWState;
 import dev.recurrent.training.optimizer.Gradients;
@@ -22,6 +25,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * DJL's Trainer for language models: with everything of a {@link LanguageModelTrainingConfig}, it
@@ -42,6 +46,7 @@ public final class LanguageModelTrainer extends Trainer {
     private final AdamWState adamWState;
     private final LossScale lossScale;
     private final Dropout dropout;
+    private final boolean keepsNarrow;
     private final List<StepListener> listeners = new ArrayList<>();
     private final List<NDArray> losses = new ArrayList<>();
     private long steps;
@@ -71,6 +76,9 @@ public final class LanguageModelTrainer extends Trainer {
         lossScale = this.config.getPrecision() == MatrixPrecision.FLOAT16 ? new LossScale() : null;
         dropout = new Dropout(this.config.getDropout(), this.config.getAttentionDropout());
         block.setDropout(dropout);
+        keepsNarrow =
+                Stream.concat(Stream.of(config.getLossFunction()), config.getEvaluators().stream())
+                        .allMatch(ReadsHalfPrecision.class::isInstance);
     }
 
     /** Before DJL's trainer makes a manager that nobody would close. */
@@ -155,20 +163,31 @@ public final class LanguageModelTrainer extends Trainer {
     @Override
     public NDList forward(NDList input) {
         tokens += input.get(0).size();
-        return super.forward(input);
+        return readable(super.forward(input));
     }
 
     /** {@inheritDoc} */
     @Override
     public NDList forward(NDList data, NDList labels) {
         tokens += data.get(0).size();
-        return super.forward(data, labels);
+        return readable(super.forward(data, labels));
+    }
+
+    /** Whoever does not know bfloat16 gets float32; on a GPU, reading it would end the JVM. */
+    private NDList readable(NDList predictions) {
+        NDList readable = new NDList();
+        for (NDArray array : predictions) {
+            boolean narrow = !keepsNarrow && Torch.typeOf(array) == ScalarType.BFLOAT16;
+            readable.add(narrow ? Torch.cast(array, ScalarType.FLOAT32) : array);
+        }
+        return readable;
     }
 
     /** {@inheritDoc} */
     @Override
     public NDList evaluate(NDList input) {
-        return config.getPrecision().during(() -> GradientMode.off(() -> super.evaluate(input)));
+        return config.getPrecision()
+                .during(() -> GradientMode.off(() -> readable(super.evaluate(input))));
     }
 
     /**

@@ -57,7 +57,12 @@ public class LanguageModelTrainingConfig extends DefaultTrainingConfig {
         return this;
     }
 
-    /** Sets the type in which projections multiply; with FLOAT16 the loss is scaled. */
+    /**
+     * Sets the type in which projections multiply; with FLOAT16 the loss is scaled. With BFLOAT16
+     * predictions are bfloat16 where the loss and all evaluators are {@link
+     * dev.recurrent.training.metric.ReadsHalfPrecision}, else float32: a listener that looks at
+     * predictions itself casts them by {@link dev.recurrent.blocks.torch.Torch#cast}.
+     */
     public LanguageModelTrainingConfig optPrecision(MatrixPrecision type) {
         precision = type;
         return this;

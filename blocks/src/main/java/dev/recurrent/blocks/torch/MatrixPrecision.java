@@ -10,6 +10,11 @@ import java.util.function.Supplier;
  * multiplies and converts back. Autograd records the conversions, so the products of the backward
  * pass have the same type and gradients of parameters arrive in fp32. With {@link #BFLOAT16} norms
  * hand activations on in bfloat16, so that products have nothing to convert.
+ *
+ * <p>What a block returns then can be bfloat16. DJL computes with it, but cannot read it: from a
+ * GPU {@code toFloatArray}, {@code toType} and {@code toDevice} end the JVM inside DJL's native
+ * code. {@link Torch#cast} makes it float32. Sessions, Predictors and trainers return what DJL can
+ * read.
  */
 public enum MatrixPrecision {
     /** Products in the operands' own type. */

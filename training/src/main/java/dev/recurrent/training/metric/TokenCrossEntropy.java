@@ -20,7 +20,7 @@ import dev.recurrent.blocks.torch.TensorScope;
  * gradients and in pieces, so what they need does not grow with the batch; each holds Σ loss / Σ
  * tokens of all its batches, not the mean of the batches' means.
  */
-public final class TokenCrossEntropy extends Loss {
+public final class TokenCrossEntropy extends Loss implements ReadsHalfPrecision {
 
     /** Logits that may be in float32 at a time where no gradient is wanted: 128 MiB. */
     private static final long PIECE = 1L << 25;

@@ -5,7 +5,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.training.evaluator.Evaluator;
 
 /** An evaluator whose value follows from a mean over the tokens that count. */
-abstract class TokenEvaluator extends Evaluator {
+abstract class TokenEvaluator extends Evaluator implements ReadsHalfPrecision {
 
     private final Accumulators accumulators;
 
