@@ -101,7 +101,7 @@ record FewRowsVariant(Product product, int rows, int warps, int ahead, int outpu
         long blocks = (outputs + TILE - 1) / TILE;
         int share = Math.toIntExact((blocks - 1) / device.multiprocessors() + 1);
         boolean oneTile = rows <= TILE_ROWS;
-        Threads threads = oneTile ? threads(share) : threadsOfTwo(share, product);
+        Threads threads = oneTile ? threads(share, product) : threadsOfTwo(share, product);
         FewRowsVariant variant =
                 new FewRowsVariant(
                         product,
@@ -115,11 +115,12 @@ record FewRowsVariant(Product product, int rows, int warps, int ahead, int outpu
         return variant;
     }
 
-    private static Threads threads(int share) {
+    private static Threads threads(int share, Product product) {
         if (share <= 1) {
             return ALONE;
         }
-        return share <= FEW_BLOCKS ? FEW : share < VERY_MANY_BLOCKS ? MANY : VERY_MANY;
+        boolean few = share <= FEW_BLOCKS && product.gate() == null;
+        return few ? FEW : share < VERY_MANY_BLOCKS ? MANY : VERY_MANY;
     }
 
     private static Threads threadsOfTwo(int share, Product product) {
