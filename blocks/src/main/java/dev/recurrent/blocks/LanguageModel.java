@@ -43,6 +43,7 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
     private final RmsNorm norm;
     private final Projection head;
     private Dropout dropout = new Dropout(0);
+    private volatile boolean trained;
 
     /**
      * Constructs a model without parameter values yet.
@@ -128,6 +129,7 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
             Positions positions,
             ModelState state,
             boolean training) {
+        trained = trained || training;
         try (TensorScope scope = new TensorScope()) {
             check(ids, positions, state);
             boolean compact = positions.isCompact();
@@ -237,6 +239,14 @@ public final class LanguageModel extends SizedBlock implements StreamingBlock {
     public void setDropout(Dropout dropout) {
         this.dropout = dropout;
         layers.forEach(layer -> layer.mixer().setAttentionDropout(dropout.attentionRate()));
+    }
+
+    /**
+     * Returns whether a pass for training has begun: weights may change in place from then on, and
+     * what has been derived from them may be out of date.
+     */
+    public boolean isTrained() {
+        return trained;
     }
 
     /** Returns what the model is made of. */

@@ -11,7 +11,6 @@ import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.CudaGraph;
 import dev.recurrent.blocks.cuda.Kernels;
-import dev.recurrent.blocks.torch.ConvertedWeights;
 import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.tests.support.Tensors;
@@ -19,7 +18,9 @@ import dev.recurrent.zoo.Pretrained;
 import dev.recurrent.zoo.generation.GenerationConfig;
 import dev.recurrent.zoo.generation.GenerationResult;
 import dev.recurrent.zoo.generation.Generator;
+import dev.recurrent.zoo.generation.PreparedModel;
 import dev.recurrent.zoo.generation.Session;
+import dev.recurrent.zoo.generation.TokenStream;
 import dev.recurrent.zoo.preset.Preset;
 import dev.recurrent.zoo.preset.Presets;
 import java.io.ByteArrayOutputStream;
@@ -180,20 +181,82 @@ class DecodingTest {
         }
     }
 
+    /** Of several calls, each takes over what an earlier one of as many rows recorded. */
+    @ParameterizedTest
+    @MethodSource("entries")
+    void laterCallsOfAPreparedModelAreLikeTheFirst(Preset preset) {
+        try (Pretrained gpu = Pretrained.create(preset.config(), Device.gpu(), 3);
+                PreparedModel prepared =
+                        new PreparedModel(gpu.model(), MatrixPrecision.FULL, manager)) {
+            Generator fresh = new Generator(gpu.model(), gpu.tokenizer(), manager);
+            Generator serving = new Generator(prepared, gpu.tokenizer(), manager);
+            GenerationConfig few = GREEDY.toBuilder().optMaxNewTokens(3).build();
+            GenerationConfig drawn = GREEDY.toBuilder().optTemperature(1).optSeed(5).build();
+            List<List<String>> calls =
+                    List.of(
+                            PROMPTS.subList(0, 1),
+                            PROMPTS.subList(1, 2),
+                            PROMPTS.subList(0, 2),
+                            PROMPTS,
+                            List.of("other", "texts", "of four", "rows"),
+                            PROMPTS.subList(2, 3),
+                            PROMPTS);
+            for (GenerationConfig config : List.of(GREEDY, drawn)) {
+                for (List<String> prompts : calls) {
+                    assertThat(serving.generate(prompts, config))
+                            .isEqualTo(fresh.generate(prompts, config));
+                }
+                // Texts that end earlier leave the batch, and the step.
+                List<GenerationConfig> mixed = List.of(few, config, few, few);
+                assertThat(serving.generate(PROMPTS, mixed))
+                        .isEqualTo(fresh.generate(PROMPTS, mixed));
+            }
+        }
+        assertThat(manager.getManagedArrays()).isEmpty();
+        assertThat(said.toString(StandardCharsets.UTF_8)).doesNotContain("without a CUDA graph");
+    }
+
+    /** The step of a text that nobody reads on serves the next one. */
+    @Test
+    void anAbandonedTextGivesItsStepBack() {
+        Preset preset = entries().findFirst().orElseThrow();
+        try (Pretrained gpu = Pretrained.create(preset.config(), Device.gpu(), 3);
+                PreparedModel prepared =
+                        new PreparedModel(gpu.model(), MatrixPrecision.BFLOAT16, manager)) {
+            String wanted = null;
+            long held = 0;
+            for (int call = 0; call < 4; call++) {
+                try (NDManager predictor = manager.newSubManager()) {
+                    Generator generator = new Generator(prepared, gpu.tokenizer(), predictor);
+                    TokenStream text = generator.stream("hello", GREEDY);
+                    String begin = text.next() + text.next() + text.next();
+                    wanted = wanted == null ? begin : wanted;
+                    assertThat(begin).isEqualTo(wanted);
+                }
+                long now = manager.getManagedArrays().size();
+                held = call == 0 ? now : held;
+                assertThat(now).isPositive().isEqualTo(held);
+            }
+        }
+        assertThat(manager.getManagedArrays()).isEmpty();
+        assertThat(manager.toString()).endsWith("Resource size: 0");
+    }
+
     /** Refused before the first pass, with weights that outlive the call. */
     @Test
     void aRefusedPromptLeavesNothing() {
         Preset preset = entries().findFirst().orElseThrow();
         try (Pretrained gpu = Pretrained.create(preset.config(), Device.gpu(), 3)) {
             NDManager parent = manager.newSubManager();
-            ConvertedWeights weights = new ConvertedWeights(MatrixPrecision.BFLOAT16, parent);
-            Generator generator = new Generator(gpu.model(), gpu.tokenizer(), parent, weights);
+            PreparedModel prepared =
+                    new PreparedModel(gpu.model(), MatrixPrecision.BFLOAT16, parent);
+            Generator generator = new Generator(prepared, gpu.tokenizer(), parent);
             assertThatThrownBy(
                             () ->
                                     generator.generateIds(
                                             List.of(new long[] {100_000}), List.of(GREEDY)))
                     .isInstanceOf(IllegalArgumentException.class);
-            weights.close();
+            prepared.close();
             assertThat(parent.toString()).endsWith("Resource size: 0");
         }
     }

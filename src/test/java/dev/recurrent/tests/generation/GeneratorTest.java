@@ -9,12 +9,12 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.nn.SizedBlock;
-import dev.recurrent.blocks.torch.ConvertedWeights;
 import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.zoo.generation.FinishReason;
 import dev.recurrent.zoo.generation.GenerationConfig;
 import dev.recurrent.zoo.generation.GenerationResult;
 import dev.recurrent.zoo.generation.Generator;
+import dev.recurrent.zoo.generation.PreparedModel;
 import dev.recurrent.zoo.generation.TokenStream;
 import java.util.ArrayList;
 import java.util.List;
@@ -265,14 +265,14 @@ class GeneratorTest {
     }
 
     @Test
-    void heldWeightsAreConvertedOnceForAllCalls() {
+    void aPreparedModelConvertsItsWeightsOnce() {
         LanguageModel own = TinyModel.hybrid(root, TOKENIZER.vocabulary());
         GenerationConfig config = greedy().build();
         Generator plain = new Generator(own, TOKENIZER, manager);
         List<GenerationResult> wanted =
                 MatrixPrecision.BFLOAT16.during(() -> plain.generate(PROMPTS, config));
-        try (ConvertedWeights weights = new ConvertedWeights(MatrixPrecision.BFLOAT16, root)) {
-            Generator holding = new Generator(own, TOKENIZER, manager, weights);
+        try (PreparedModel prepared = new PreparedModel(own, MatrixPrecision.BFLOAT16, root)) {
+            Generator holding = new Generator(prepared, TOKENIZER, manager);
             assertThat(holding.generate(PROMPTS, config)).isEqualTo(wanted);
             // What was converted is not looked at again.
             SizedBlock.parametersOf(own).entrySet().stream()

@@ -13,8 +13,10 @@ import ai.djl.modality.Output;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Blocks;
+import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.translate.TranslateException;
 import ai.djl.translate.Translator;
@@ -22,6 +24,9 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import dev.recurrent.blocks.LanguageModel;
+import dev.recurrent.blocks.nn.SizedBlock;
+import dev.recurrent.blocks.torch.MatrixPrecision;
+import dev.recurrent.blocks.torch.Torch;
 import dev.recurrent.zoo.generation.GenerationConfig;
 import dev.recurrent.zoo.generation.GenerationResult;
 import dev.recurrent.zoo.generation.Generator;
@@ -29,6 +34,7 @@ import dev.recurrent.zoo.generation.TextGenerationTranslatorFactory;
 import dev.recurrent.zoo.generation.TokenStream;
 import dev.recurrent.zoo.text.ByteTokenizer;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
@@ -54,6 +60,9 @@ class PredictorTest {
                     .optTopK(40)
                     .optSeed(3)
                     .build();
+
+    /** Long enough for rounding to show. */
+    private static final GenerationConfig LONG = CONFIG.toBuilder().optMaxNewTokens(60).build();
 
     private static Model model;
 
@@ -130,6 +139,57 @@ class PredictorTest {
         assertThat(held()).isGreaterThan(held);
         predictor.close();
         assertThat(held()).isEqualTo(held);
+    }
+
+    private static Predictor<String, String> predictor(Model own, String precision)
+            throws TranslateException {
+        Map<String, Object> arguments = new HashMap<>(ARGUMENTS);
+        arguments.put("precision", precision);
+        arguments.put("max_new_tokens", LONG.maxNewTokens());
+        return own.newPredictor(FACTORY.newInstance(String.class, String.class, own, arguments));
+    }
+
+    @Test
+    void thePrecisionIsAnArgument() throws TranslateException {
+        String narrow = MatrixPrecision.BFLOAT16.during(() -> expected("Hello", LONG).text());
+        assertThat(narrow).isNotEqualTo(expected("Hello", LONG).text());
+        try (Predictor<String, String> predictor = predictor(model, "bfloat16")) {
+            assertThat(predictor.predict("Hello")).isEqualTo(narrow);
+        }
+        assertThatThrownBy(() -> predictor(model, "int4"))
+                .isInstanceOf(TranslateException.class)
+                .hasMessageContaining("precision must be full, bfloat16 or float16, not int4");
+    }
+
+    /** Converted weights serve all calls, unless the weights may have changed. */
+    @Test
+    void changedWeightsAreSeen() throws TranslateException {
+        try (Model own = Model.newInstance("own", "PyTorch")) {
+            LanguageModel block = TinyModel.hybrid(own.getNDManager(), 256);
+            own.setBlock(block);
+            try (Predictor<String, String> predictor = predictor(own, "bfloat16");
+                    NDManager manager = own.getNDManager().newSubManager()) {
+                String first = predictor.predict("Hello");
+                Parameter head = SizedBlock.parametersOf(block).get("lm_head.weight");
+                head.getArray().muli(-1);
+                assertThat(predictor.predict("Hello")).as("kept").isEqualTo(first);
+
+                try (NDArray turned = head.getArray().duplicate()) {
+                    head.close();
+                    head.initialize(own.getNDManager(), DataType.FLOAT32);
+                    Torch.copyInto(head.getArray(), turned);
+                }
+                String second = predictor.predict("Hello");
+                assertThat(second).as("other tensors").isNotEqualTo(first);
+
+                NDList ids = new NDList(manager.create(new long[] {1, 2}, new Shape(1, 2)));
+                block.forward(new ParameterStore(manager, false), ids, true);
+                head.getArray().muli(-1);
+                assertThat(predictor.predict("Hello")).as("trained").isEqualTo(first);
+                head.getArray().muli(-1);
+                assertThat(predictor.predict("Hello")).as("trained on").isEqualTo(second);
+            }
+        }
     }
 
     @Test
@@ -249,6 +309,7 @@ class PredictorTest {
                                 .hasMessageContaining(message));
         try (Predictor<String, TokenStream> predictor =
                 predictor(String.class, TokenStream.class)) {
+            predictor.predict("the first call makes the model ready").close();
             String before = model.getNDManager().toString();
             for (int n = 0; n < 20; n++) {
                 assertThatThrownBy(() -> predictor.streamingPredict(""))

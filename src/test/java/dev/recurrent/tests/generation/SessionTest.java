@@ -9,10 +9,14 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.LanguageModel;
+import dev.recurrent.blocks.torch.MatrixPrecision;
+import dev.recurrent.blocks.torch.ScalarType;
+import dev.recurrent.blocks.torch.Torch;
 import dev.recurrent.zoo.generation.Session;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -113,6 +117,34 @@ class SessionTest {
         long[] all = Arrays.copyOf(a, a.length + b.length);
         System.arraycopy(b, 0, all, a.length, b.length);
         return all;
+    }
+
+    @Test
+    void whateverProductsAreInDjlCanReadTheResults() {
+        long[][] ids = {ids(1, 5)};
+        try (NDManager manager = root.newSubManager()) {
+            MatrixPrecision.BFLOAT16.during(
+                    () -> {
+                        NDArray narrow = full(manager, ids[0]);
+                        assertThat(Torch.typeOf(narrow)).isEqualTo(ScalarType.BFLOAT16);
+                        float[] wanted = Torch.cast(narrow, ScalarType.FLOAT32).toFloatArray();
+                        try (Session session = new Session(model, store, manager, 1)) {
+                            NDArray hidden = session.hidden(ids);
+                            assertThat(session.logits(hidden).toFloatArray()).isEqualTo(wanted);
+                            assertThat(hidden.getDataType()).isEqualTo(DataType.FLOAT32);
+                            // Keys and values take half as much, the rest is fp32.
+                            long full = model.stateBytes(5);
+                            assertThat(session.stateBytes()).isBetween(full / 2, full - 1);
+                        }
+                        try (Session session = new Session(model, store, manager, 1)) {
+                            assertThat(session.feedAll(ids).toFloatArray()).isEqualTo(wanted);
+                            assertThat(session.feed(1).getDataType()).isEqualTo(DataType.FLOAT32);
+                            assertThat(session.lastHidden(ids, 2).getDataType())
+                                    .isEqualTo(DataType.FLOAT32);
+                        }
+                        return null;
+                    });
+        }
     }
 
     @Test

@@ -3,6 +3,7 @@ package dev.recurrent.blocks.mixer;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import dev.recurrent.blocks.torch.Torch;
 
 /**
  * What a mixer remembers of the tokens before: a typed value with batch-first tensors.
@@ -53,7 +54,7 @@ public sealed interface MixerState extends AutoCloseable permits RecurrentState,
     /** Returns the size of all tensors in bytes. */
     default long bytes() {
         return arrays().stream()
-                .mapToLong(array -> array.size() * array.getDataType().getNumOfBytes())
+                .mapToLong(array -> array.size() * Torch.typeOf(array).bytes())
                 .sum();
     }
 

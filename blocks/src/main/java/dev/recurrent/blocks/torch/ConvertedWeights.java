@@ -19,7 +19,6 @@ public final class ConvertedWeights implements AutoCloseable {
     private final MatrixPrecision precision;
     private final NDManager manager;
     private final Map<NDArray, NDArray> converted = new IdentityHashMap<>();
-    private int users = 1;
 
     /**
      * Starts without any.
@@ -31,12 +30,6 @@ public final class ConvertedWeights implements AutoCloseable {
         this.precision = precision;
         manager = parent.newSubManager();
         manager.setName("weights");
-    }
-
-    /** Returns these weights for another user, who closes them too. */
-    public synchronized ConvertedWeights share() {
-        users++;
-        return this;
     }
 
     /** Runs something in the precision, with these weights. */
@@ -85,12 +78,10 @@ public final class ConvertedWeights implements AutoCloseable {
         return known;
     }
 
-    /** Frees the conversions when the last user closes them. */
+    /** Frees the conversions. Closing twice is harmless. */
     @Override
     public synchronized void close() {
-        if (--users == 0) {
-            converted.clear();
-            manager.close();
-        }
+        converted.clear();
+        manager.close();
     }
 }

@@ -3,11 +3,11 @@ package dev.recurrent.evaluation.bench;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import dev.recurrent.blocks.LanguageModel;
-import dev.recurrent.blocks.torch.ConvertedWeights;
 import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.zoo.generation.GenerationConfig;
 import dev.recurrent.zoo.generation.GenerationResult;
 import dev.recurrent.zoo.generation.Generator;
+import dev.recurrent.zoo.generation.PreparedModel;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
@@ -49,19 +49,19 @@ public final class GenerationBench {
      */
     public void run(Bench bench, BenchShape shape) {
         try (NDManager manager = bench.newManager();
-                ConvertedWeights held = new ConvertedWeights(precision, manager)) {
-            run(bench, shape, held);
+                PreparedModel prepared = new PreparedModel(model, precision, manager)) {
+            run(bench, shape, prepared);
         }
     }
 
-    private void run(Bench bench, BenchShape shape, ConvertedWeights held) {
-        prefill(bench, shape.lengthOr(LONG_PROMPT), held);
+    private void run(Bench bench, BenchShape shape, PreparedModel prepared) {
+        prefill(bench, shape.lengthOr(LONG_PROMPT), prepared);
         int[] batches = shape.batch() == 0 ? BATCHES : new int[] {shape.batch()};
         for (int batch : batches) {
             long[] prompt = Randoms.ids(shape.lengthOr(PROMPT), model.config().vocabulary());
             List<long[]> prompts = Collections.nCopies(batch, prompt);
-            Measurement some = time(bench, prompts, TOKENS, held);
-            Measurement more = time(bench, prompts, 2 * TOKENS, held);
+            Measurement some = time(bench, prompts, TOKENS, prepared);
+            Measurement more = time(bench, prompts, 2 * TOKENS, prepared);
             bench.add(
                     new Measurement(
                             work(prompts),
@@ -73,7 +73,7 @@ public final class GenerationBench {
         }
     }
 
-    private void prefill(Bench bench, int length, ConvertedWeights held) {
+    private void prefill(Bench bench, int length, PreparedModel prepared) {
         long[] prompt = Randoms.ids(length, model.config().vocabulary());
         GenerationConfig config = config(1);
         List<long[]> prompts = List.of(prompt);
@@ -81,26 +81,30 @@ public final class GenerationBench {
                 work(prompts),
                 "the first token",
                 length,
-                scope -> generate(scope, prompts, config, held));
+                scope -> generate(scope, prompts, config, prepared));
     }
 
     private static GenerationConfig config(int tokens) {
         return GenerationConfig.builder().optMaxNewTokens(tokens).optIgnoreEndOfText(true).build();
     }
 
-    private Measurement time(Bench bench, List<long[]> prompts, int tokens, ConvertedWeights held) {
+    private Measurement time(
+            Bench bench, List<long[]> prompts, int tokens, PreparedModel prepared) {
         GenerationConfig config = config(tokens);
         return bench.time(
                 work(prompts),
                 tokens + " tokens",
                 (long) prompts.size() * tokens,
-                scope -> generate(scope, prompts, config, held));
+                scope -> generate(scope, prompts, config, prepared));
     }
 
     private NDArray generate(
-            NDManager scope, List<long[]> prompts, GenerationConfig config, ConvertedWeights held) {
+            NDManager scope,
+            List<long[]> prompts,
+            GenerationConfig config,
+            PreparedModel prepared) {
         List<GenerationResult> results =
-                new Generator(model, new NoText(model.config().vocabulary()), scope, held)
+                new Generator(prepared, new NoText(model.config().vocabulary()), scope)
                         .generateIds(prompts, Collections.nCopies(prompts.size(), config));
         return scope.create(results.get(0).ids().get(0));
     }

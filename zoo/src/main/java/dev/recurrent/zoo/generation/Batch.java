@@ -5,7 +5,6 @@ import ai.djl.training.ParameterStore;
 import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.Kernels;
-import dev.recurrent.blocks.torch.ConvertedWeights;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -20,28 +19,20 @@ final class Batch implements AutoCloseable {
     /**
      * Constructs a batch that has not begun.
      *
-     * @param model the model
-     * @param weights what it multiplies with, as one of their users
+     * @param model the model, as one of its users
      * @param parent where the batch's manager hangs
      * @param texts the texts
      * @param chunk how many tokens of a prompt go through the model at a time
      */
-    Batch(
-            LanguageModel model,
-            ConvertedWeights weights,
-            NDManager parent,
-            List<Continuation> texts,
-            int chunk) {
+    Batch(PreparedModel model, NDManager parent, List<Continuation> texts, int chunk) {
         manager = parent.newSubManager();
         manager.setName("generation");
         active = List.copyOf(texts);
         ParameterStore store = new ParameterStore(manager, false);
-        Session session = new Session(model, store, manager, active.size(), weights);
+        Session session = new Session(model, store, manager, active.size());
         try {
-            decoder = decoder(model, session, chunk);
+            decoder = decoder(model.model(), session, chunk);
         } catch (RuntimeException e) {
-            // The weights are not only the manager's.
-            session.close();
             manager.close();
             throw e;
         }
@@ -101,7 +92,6 @@ final class Batch implements AutoCloseable {
 
     @Override
     public void close() {
-        decoder.close();
         manager.close();
     }
 }

@@ -1,7 +1,7 @@
 package dev.recurrent.zoo.generation;
 
-/** Chooses the tokens of a batch of texts, one a text at a time. */
-interface Decoder extends AutoCloseable {
+/** Chooses the tokens of a batch of texts, one a text at a time; it ends with their manager. */
+interface Decoder {
 
     /**
      * Chooses the next token of every text.
@@ -14,8 +14,4 @@ interface Decoder extends AutoCloseable {
 
     /** Goes on with some of the texts only, by their indices in ascending order. */
     void keep(int... texts);
-
-    /** Frees what it holds. Closing twice is harmless. */
-    @Override
-    void close();
 }

@@ -48,8 +48,8 @@ final class DeviceDecoder implements Decoder {
      * Constructs a decoder that has not begun.
      *
      * @param device the session's
-     * @param manager owner of its tensors
-     * @param session at the beginning of its texts, closed by this decoder
+     * @param manager owner of its tensors, whose end is the decoder's
+     * @param session at the beginning of its texts, which hangs there too
      * @param texts a text for each row
      * @param vocabulary how many logits a row has
      * @param chunk how many tokens of a prompt go through the model at a time
@@ -79,6 +79,8 @@ final class DeviceDecoder implements Decoder {
                 new HostLongs[] {
                     new HostLongs(device, rows.length), new HostLongs(device, rows.length)
                 };
+        // A text that is left alone ends with its manager.
+        manager.attachInternal("mailboxes", mailboxes);
     }
 
     private static SamplingKernel.Setting setting(GenerationConfig config) {
@@ -107,7 +109,7 @@ final class DeviceDecoder implements Decoder {
     }
 
     private Pass start() {
-        NDArray logits = passes == 0 ? session.feed(prompts, chunk) : session.feed(tokens);
+        NDArray logits = passes == 0 ? session.begin(prompts, chunk) : session.feed(tokens);
         HostLongs mailbox = mailboxes[passes++ % mailboxes.length];
         SamplingKernel.apply(device, logits, state, tokens, mailbox);
         mailbox.mark();
@@ -140,13 +142,5 @@ final class DeviceDecoder implements Decoder {
 
     private static int[] select(int[] rows, int[] texts) {
         return Arrays.stream(texts).map(text -> rows[text]).toArray();
-    }
-
-    @Override
-    public void close() {
-        for (HostLongs mailbox : mailboxes) {
-            mailbox.close();
-        }
-        session.close();
     }
 }

@@ -1,5 +1,6 @@
 package dev.recurrent.zoo.generation;
 
+import dev.recurrent.blocks.torch.MatrixPrecision;
 import java.math.BigDecimal;
 import java.util.Collection;
 import java.util.HashSet;
@@ -36,6 +37,7 @@ final class GenerationArguments {
                                     (b, v) -> b.optPrefillChunk(integer(v).intValueExact())));
 
     private static final String SAMPLE = "do_sample";
+    private static final String PRECISION = "precision";
 
     private GenerationArguments() {}
 
@@ -55,6 +57,25 @@ final class GenerationArguments {
      */
     static GenerationConfig strict(GenerationConfig defaults, Map<String, ?> arguments) {
         return read(defaults, arguments, true);
+    }
+
+    /**
+     * Reads the type of products, which belongs to a model and not to a request.
+     *
+     * @return null where nobody chose
+     * @throws IllegalArgumentException if it is none
+     */
+    static MatrixPrecision precision(Map<String, ?> arguments) {
+        Object value = arguments.get(PRECISION);
+        if (value == null) {
+            return null;
+        }
+        try {
+            return MatrixPrecision.valueOf(value.toString().toUpperCase(Locale.ROOT));
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(
+                    PRECISION + " must be full, bfloat16 or float16, not " + value, e);
+        }
     }
 
     private static GenerationConfig read(

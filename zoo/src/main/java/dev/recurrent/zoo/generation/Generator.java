@@ -2,12 +2,12 @@ package dev.recurrent.zoo.generation;
 
 import ai.djl.ndarray.NDManager;
 import dev.recurrent.blocks.LanguageModel;
-import dev.recurrent.blocks.torch.ConvertedWeights;
 import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.zoo.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.function.Supplier;
 
 /**
  * Continues prompts by a model's own text.
@@ -18,38 +18,45 @@ import java.util.List;
  */
 public final class Generator {
 
-    private final LanguageModel model;
+    private final Supplier<PreparedModel> models;
     private final Tokenizer tokenizer;
     private final NDManager manager;
-    private final ConvertedWeights weights;
 
     /**
-     * Constructs a generator that works in the precision of the thread that calls it, for which
-     * every call converts the weights anew.
+     * Constructs a generator that works in the precision of the thread that calls it, and prepares
+     * the model anew at every call.
      *
      * @param model the model, with parameter values
      * @param tokenizer its tokenizer
      * @param manager where generations hang while they run, and the device they run on
      */
     public Generator(LanguageModel model, Tokenizer tokenizer, NDManager manager) {
-        this(model, tokenizer, manager, null);
+        this(
+                () -> new PreparedModel(model, MatrixPrecision.current(), manager),
+                tokenizer,
+                manager);
     }
 
     /**
-     * Constructs a generator whose calls share converted weights, and work in their precision: for
-     * a model that serves many.
+     * Constructs a generator for a model that serves many calls.
      *
-     * @param model the model, whose parameters do not change while the weights are there
+     * @param model the model, closed by the caller after the last call
      * @param tokenizer its tokenizer
-     * @param manager as in {@link #Generator(LanguageModel, Tokenizer, NDManager)}
-     * @param weights empty or of this model; the caller closes them after the last call
+     * @param manager where generations hang while they run, and the device they run on
      */
-    public Generator(
-            LanguageModel model, Tokenizer tokenizer, NDManager manager, ConvertedWeights weights) {
-        this.model = model;
+    public Generator(PreparedModel model, Tokenizer tokenizer, NDManager manager) {
+        this(model::share, tokenizer, manager);
+    }
+
+    /**
+     * Constructs a generator.
+     *
+     * @param models gives each call a model that it closes
+     */
+    Generator(Supplier<PreparedModel> models, Tokenizer tokenizer, NDManager manager) {
+        this.models = models;
         this.tokenizer = tokenizer;
         this.manager = manager;
-        this.weights = weights;
     }
 
     /**
@@ -148,10 +155,6 @@ public final class Generator {
 
     private Batch batch(List<Continuation> texts, List<GenerationConfig> configs) {
         int chunk = configs.stream().mapToInt(GenerationConfig::prefillChunk).min().orElseThrow();
-        ConvertedWeights used =
-                weights == null
-                        ? new ConvertedWeights(MatrixPrecision.current(), manager)
-                        : weights.share();
-        return new Batch(model, used, manager, texts, chunk);
+        return new Batch(models.get(), manager, texts, chunk);
     }
 }

@@ -1,8 +1,5 @@
 package dev.recurrent.zoo.generation;
 
-import ai.djl.ndarray.NDArray;
-import dev.recurrent.blocks.torch.ScalarType;
-import dev.recurrent.blocks.torch.Torch;
 import java.util.Arrays;
 import java.util.List;
 
@@ -22,8 +19,7 @@ final class HostDecoder implements Decoder {
     @Override
     public long[] next(int most) {
         long[][] pending = texts.stream().map(Continuation::pending).toArray(long[][]::new);
-        NDArray logits = session.feed(pending, chunk); // [B, vocabulary]
-        float[] values = Torch.cast(logits, ScalarType.FLOAT32).toFloatArray();
+        float[] values = session.feed(pending, chunk).toFloatArray(); // [B, vocabulary]
         int vocabulary = values.length / texts.size();
         long[] ids = new long[texts.size()];
         for (int row = 0; row < ids.length; row++) {
@@ -38,10 +34,5 @@ final class HostDecoder implements Decoder {
     public void keep(int... kept) {
         session.keep(kept);
         texts = Arrays.stream(kept).mapToObj(texts::get).toList();
-    }
-
-    @Override
-    public void close() {
-        session.close();
     }
 }

@@ -11,6 +11,7 @@ import ai.djl.translate.TranslatorContext;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.zoo.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -28,8 +29,8 @@ final class ServingTranslator extends GenerationTranslator<Input, Output>
 
     private final GenerationConfig defaults;
 
-    ServingTranslator(Tokenizer tokenizer, GenerationConfig defaults) {
-        super(tokenizer);
+    ServingTranslator(Tokenizer tokenizer, GenerationConfig defaults, MatrixPrecision precision) {
+        super(tokenizer, precision);
         this.defaults = defaults;
     }
 

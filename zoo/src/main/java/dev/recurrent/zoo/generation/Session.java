@@ -10,10 +10,11 @@ import dev.recurrent.blocks.LanguageModel;
 import dev.recurrent.blocks.ModelState;
 import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.rule.Positions;
-import dev.recurrent.blocks.torch.ConvertedWeights;
 import dev.recurrent.blocks.torch.GradientMode;
 import dev.recurrent.blocks.torch.MatrixPrecision;
+import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.TensorScope;
+import dev.recurrent.blocks.torch.Torch;
 import java.util.Arrays;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
@@ -26,19 +27,19 @@ import java.util.stream.IntStream;
  * <p>Products have the {@link MatrixPrecision} that held on the thread that opened the session. On
  * CUDA devices with kernels, tokens that come one at a time replay a graph.
  *
- * <p>Tensors that a session returns live until its next call or its end, whichever comes first;
- * duplicate what must live longer. Gradients are not recorded, on whichever thread calls. A session
- * serves one thread at a time; sessions do not disturb each other. A session in which a call failed
- * is closed.
+ * <p>What products in bfloat16 give is returned in float32. Tensors that a session returns live
+ * until its next call or its end, whichever comes first; duplicate what must live longer. Gradients
+ * are not recorded, on whichever thread calls. A session serves one thread at a time; sessions do
+ * not disturb each other. A session in which a call failed is closed.
  */
 public final class Session implements AutoCloseable {
 
+    private final PreparedModel prepared;
     private final LanguageModel model;
     private final ParameterStore store;
     private final NDManager manager;
-    private NDManager step;
-    private final ConvertedWeights weights;
     private final TokenSteps steps;
+    private NDManager step;
     private ModelState state;
     private long[] positions;
 
@@ -51,26 +52,19 @@ public final class Session implements AutoCloseable {
      * @param rows B, how many texts
      */
     public Session(LanguageModel model, ParameterStore store, NDManager parent, int rows) {
-        this(model, store, parent, rows, new ConvertedWeights(MatrixPrecision.current(), parent));
+        this(new PreparedModel(model, MatrixPrecision.current(), parent), store, parent, rows);
     }
 
     /**
-     * Opens a session at the beginning of all its texts, in the precision of weights that may have
-     * been converted before.
+     * Opens a session at the beginning of all its texts.
      *
-     * @param model the model
+     * @param prepared the model, as one of its users
      * @param store its parameters' store
      * @param parent where the session's manager hangs, and the device it runs on
      * @param rows B, how many texts
-     * @param weights what the session multiplies with, as one of their users
      */
-    Session(
-            LanguageModel model,
-            ParameterStore store,
-            NDManager parent,
-            int rows,
-            ConvertedWeights weights) {
-        this(model, store, parent.newSubManager(), weights, null, new long[rows]);
+    Session(PreparedModel prepared, ParameterStore store, NDManager parent, int rows) {
+        this(prepared, store, parent.newSubManager(), null, new long[rows]);
         if (rows < 1) {
             close();
             throw new IllegalArgumentException("A session needs a row");
@@ -88,20 +82,21 @@ public final class Session implements AutoCloseable {
     }
 
     private Session(
-            LanguageModel model,
+            PreparedModel prepared,
             ParameterStore store,
             NDManager manager,
-            ConvertedWeights weights,
             ModelState state,
             long[] positions) {
-        this.model = model;
+        this.prepared = prepared;
+        model = prepared.model();
         this.store = store;
         this.manager = manager;
-        this.weights = weights;
-        steps = new TokenSteps(model, store, weights, manager);
+        steps = new TokenSteps(prepared, store, manager);
         this.state = state;
         this.positions = positions;
         manager.setName("session");
+        // Whoever closes the manager, or one above it, ends the session.
+        manager.attachInternal("use of the model", this::release);
     }
 
     /**
@@ -114,23 +109,38 @@ public final class Session implements AutoCloseable {
      * @throws IllegalArgumentException if a row is empty or an id is not in the vocabulary
      */
     public NDArray feed(long[][] tokens, int chunk) {
+        Supplier<NDArray> pass = after(tokens, chunk);
+        return run(() -> readable(pass.get()));
+    }
+
+    /** Does what {@link #feed(long[][], int)} does; the logits are in the type of the products. */
+    NDArray begin(long[][] tokens, int chunk) {
+        return run(after(tokens, chunk));
+    }
+
+    private Supplier<NDArray> after(long[][] tokens, int chunk) {
         RaggedTokens ragged = ragged(tokens).requireTokens();
         requirePositive(chunk);
         if (ragged.isSingle() && Kernels.on(manager.getDevice()).isPresent() && continues()) {
-            return run(
-                    () -> {
-                        ragged.requireVocabulary(model.config().vocabulary());
-                        return single(ragged.ids(step, 0, 1)).squeeze(1);
-                    });
+            return () -> {
+                ragged.requireVocabulary(model.config().vocabulary());
+                return single(ragged.ids(step, 0, 1)).squeeze(1); // [B, vocabulary]
+            };
         }
-        return run(() -> model.logits(store, last(ragged, chunk), false));
+        return () -> model.logits(store, last(ragged, chunk), false); // [B, vocabulary]
+    }
+
+    /** DJL cannot read bfloat16; on a GPU the attempt would end the JVM. */
+    private static NDArray readable(NDArray values) {
+        ScalarType type = Torch.typeOf(values);
+        return type == ScalarType.BFLOAT16 ? Torch.cast(values, ScalarType.FLOAT32) : values;
     }
 
     /**
      * Continues every row by a token that the host need not know, and that others will follow.
      *
      * @param ids int64 [B, 1], in the vocabulary: they are not checked
-     * @return logits [B, 1, vocabulary]
+     * @return logits [B, 1, vocabulary], in the type of the products
      * @throws IllegalStateException if a row has no token yet
      */
     NDArray feed(NDArray ids) {
@@ -161,7 +171,7 @@ public final class Session implements AutoCloseable {
     public NDArray lastHidden(long[][] tokens, int chunk) {
         RaggedTokens ragged = ragged(tokens).requireTokens();
         requirePositive(chunk);
-        return run(() -> last(ragged, chunk));
+        return run(() -> readable(last(ragged, chunk)));
     }
 
     private NDArray last(RaggedTokens tokens, int chunk) {
@@ -194,7 +204,7 @@ public final class Session implements AutoCloseable {
         if (longest == 0) {
             throw new IllegalArgumentException("No row has a token");
         }
-        return run(() -> hidden(ragged, 0, longest));
+        return run(() -> readable(hidden(ragged, 0, longest)));
     }
 
     /**
@@ -204,7 +214,7 @@ public final class Session implements AutoCloseable {
      * @return logits [..., vocabulary], in the manager of the hidden values
      */
     public NDArray logits(NDArray hidden) {
-        return unrecorded(() -> model.logits(store, hidden, false));
+        return unrecorded(() -> readable(model.logits(store, hidden, false)));
     }
 
     /**
@@ -232,7 +242,7 @@ public final class Session implements AutoCloseable {
         if (Arrays.stream(tokens).anyMatch(row -> row.length != length)) {
             throw new IllegalArgumentException("Rows differ in length");
         }
-        return run(() -> model.logits(store, hidden(ragged, 0, length), false));
+        return run(() -> readable(model.logits(store, hidden(ragged, 0, length), false)));
     }
 
     /**
@@ -275,10 +285,9 @@ public final class Session implements AutoCloseable {
         NDManager sibling = manager.getParentManager().newSubManager();
         ModelState copy = state == null ? null : select(rows, sibling);
         return new Session(
-                model,
+                prepared.share(),
                 store,
                 sibling,
-                weights.share(),
                 copy,
                 Arrays.stream(rows).mapToLong(row -> positions[row]).toArray());
     }
@@ -308,12 +317,13 @@ public final class Session implements AutoCloseable {
     /** Frees the state. Closing twice is harmless. */
     @Override
     public void close() {
-        if (manager.isOpen()) {
-            steps.close();
-            weights.close();
-        }
         state = null;
         manager.close();
+    }
+
+    private void release() {
+        steps.close();
+        prepared.close();
     }
 
     /** Runs a pass in a manager of its own, which replaces that of the pass before. */
@@ -328,14 +338,15 @@ public final class Session implements AutoCloseable {
             result = scope.keep(unrecorded(pass));
             return result;
         } finally {
-            if (result == null) {
+            if (result == null && manager.isOpen()) {
+                steps.interrupt();
                 close();
             }
         }
     }
 
     private <T> T unrecorded(Supplier<T> work) {
-        return weights.during(() -> GradientMode.off(work));
+        return prepared.during(work);
     }
 
     /** Makes a state of this one's, owned by {@code owner} whatever scope the caller is in. */

@@ -12,8 +12,7 @@ import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.CudaGraph;
 import dev.recurrent.blocks.mixer.MixerState;
 import dev.recurrent.blocks.rule.Positions;
-import dev.recurrent.blocks.torch.ConvertedWeights;
-import dev.recurrent.blocks.torch.GradientMode;
+import dev.recurrent.blocks.torch.ScalarType;
 import dev.recurrent.blocks.torch.Scalars;
 import dev.recurrent.blocks.torch.TensorMemory;
 import dev.recurrent.blocks.torch.TensorScope;
@@ -22,77 +21,70 @@ import java.util.List;
 
 /**
  * A pass of one token a row, recorded as a CUDA graph: tokens, positions, state and logits are
- * always the same tensors, which a replay reads and overwrites.
+ * always the same tensors, which a replay reads and overwrites. They are its own, so that it can
+ * serve one session after the other.
  */
 final class StepGraph implements AutoCloseable {
 
-    private final LanguageModel model;
-    private final ParameterStore store;
-    private final ConvertedWeights weights;
+    private final PreparedModel model;
     private final NDManager manager;
     private final NDArray tokens;
     private final NDArray positions;
     private final ModelState state;
+    private final CudaGraph graph;
     private NDArray logits;
-    private CudaGraph graph;
+
+    private record Form(Shape shape, ScalarType type) {}
 
     /**
      * Records the passes that follow; none has run.
      *
      * @param device where all tensors lie
-     * @param model the model
-     * @param store its parameters' store
-     * @param weights what its products multiply with
-     * @param owner of the tensors
+     * @param model what it runs, and where it hangs
+     * @param store the parameters' store
      * @param places the positions of the next tokens, all above 0 and within the state's capacity
-     * @param state of the tokens before; passes overwrite it
+     * @param state of the tokens before, taken over; passes overwrite it
      * @throws CudaException if the pass cannot be recorded; the state is as it was
      */
     StepGraph(
             CudaDevice device,
-            LanguageModel model,
+            PreparedModel model,
             ParameterStore store,
-            ConvertedWeights weights,
-            NDManager owner,
             long[] places,
             ModelState state) {
         this.model = model;
-        this.store = store;
-        this.weights = weights;
         this.state = state;
-        manager = owner.newSubManager();
+        manager = model.manager().newSubManager();
         manager.setName("step");
         Shape shape = new Shape(places.length, 1);
         try (TensorScope scope = new TensorScope()) {
             tokens = scope.keep(manager.create(new long[places.length], shape));
             positions = scope.keep(manager.create(places, shape));
         }
-        long last = model.capacity(state) - 1;
+        long last = model.model().capacity(state) - 1;
         try {
-            graph = CudaGraph.record(device, () -> record(last));
+            graph = CudaGraph.record(device, () -> record(store, last));
+            // A manager that is closed above this one takes the graph along.
+            manager.attachInternal("graph", graph);
         } catch (RuntimeException | Error e) {
-            close();
+            manager.close();
             throw e;
         }
+        state.attach(manager);
     }
 
-    private void record(long last) {
-        LanguageModel.Output output = pass(shared(), last);
+    private void record(ParameterStore store, long last) {
+        LanguageModel.Output output = pass(store, shared(), last);
         overwrite(output.state());
         logits = output.values();
         positions.addi(Scalars.ofLong(1));
     }
 
-    private LanguageModel.Output pass(ModelState from, long last) {
-        return weights.during(
+    private LanguageModel.Output pass(ParameterStore store, ModelState from, long last) {
+        return model.during(
                 () ->
-                        GradientMode.off(
-                                () ->
-                                        model.step(
-                                                store,
-                                                tokens,
-                                                Positions.continued(positions, last),
-                                                from)));
+                        model.model()
+                                .step(store, tokens, Positions.continued(positions, last), from));
     }
 
     /** Other owners of the state's tensors, since a pass closes what it consumes. */
@@ -123,6 +115,37 @@ final class StepGraph implements AutoCloseable {
         }
     }
 
+    /** Whether another state has the form of this one's. */
+    boolean fits(ModelState other) {
+        return forms(other).equals(forms(state));
+    }
+
+    private static List<Form> forms(ModelState state) {
+        return state.layers().stream()
+                .flatMap(layer -> layer.arrays().stream())
+                .map(array -> new Form(array.getShape(), Torch.typeOf(array)))
+                .toList();
+    }
+
+    /**
+     * Goes on after other tokens than those before.
+     *
+     * @param places the positions of the next tokens, as in the constructor
+     * @param other the state after those tokens, of this one's form; it is closed
+     */
+    void restart(long[] places, ModelState other) {
+        overwrite(other);
+        other.close();
+        try (NDArray at = manager.create(places, positions.getShape())) {
+            Torch.copyInto(positions, at);
+        }
+    }
+
+    /** Returns the state after the last token, overwritten by the next pass. */
+    ModelState state() {
+        return state;
+    }
+
     /**
      * Continues every row by a token.
      *
@@ -136,12 +159,16 @@ final class StepGraph implements AutoCloseable {
         return Torch.share(owner, logits);
     }
 
-    /** Frees everything but the state. Closing twice is harmless. */
+    /** Lets go of the state, and frees everything else. */
+    void release(NDManager owner) {
+        state.attach(owner);
+        close();
+    }
+
+    /** Frees everything. Closing twice is harmless. */
     @Override
     public void close() {
-        if (graph != null) {
-            graph.close();
-        }
+        graph.close();
         manager.close();
     }
 }

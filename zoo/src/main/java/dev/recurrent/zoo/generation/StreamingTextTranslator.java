@@ -3,6 +3,7 @@ package dev.recurrent.zoo.generation;
 import ai.djl.inference.streaming.StreamingTranslator;
 import ai.djl.ndarray.NDList;
 import ai.djl.translate.TranslatorContext;
+import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.zoo.text.Tokenizer;
 import java.util.List;
 import java.util.stream.Stream;
@@ -25,13 +26,25 @@ public final class StreamingTextTranslator extends GenerationTranslator<String, 
     private final GenerationConfig config;
 
     /**
-     * Constructs a translator.
+     * Constructs a translator that multiplies in bfloat16 on GPUs, else in the weights' type.
      *
      * @param tokenizer the model's tokenizer, closed by its owner
      * @param config how prompts are continued
      */
     public StreamingTextTranslator(Tokenizer tokenizer, GenerationConfig config) {
-        super(tokenizer);
+        this(tokenizer, config, null);
+    }
+
+    /**
+     * Constructs a translator.
+     *
+     * @param tokenizer the model's tokenizer, closed by its owner
+     * @param config how prompts are continued
+     * @param precision of products; null for bfloat16 on GPUs, else the weights' type
+     */
+    public StreamingTextTranslator(
+            Tokenizer tokenizer, GenerationConfig config, MatrixPrecision precision) {
+        super(tokenizer, precision);
         this.config = config;
     }
 

@@ -1,5 +1,6 @@
 package dev.recurrent.zoo.generation;
 
+import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.zoo.text.Tokenizer;
 import java.util.Collections;
 import java.util.List;
@@ -18,13 +19,25 @@ public final class TextGenerationTranslator extends GenerationTranslator<String,
     private final GenerationConfig config;
 
     /**
-     * Constructs a translator.
+     * Constructs a translator that multiplies in bfloat16 on GPUs, else in the weights' type.
      *
      * @param tokenizer the model's tokenizer, closed by its owner
      * @param config how prompts are continued
      */
     public TextGenerationTranslator(Tokenizer tokenizer, GenerationConfig config) {
-        super(tokenizer);
+        this(tokenizer, config, null);
+    }
+
+    /**
+     * Constructs a translator.
+     *
+     * @param tokenizer the model's tokenizer, closed by its owner
+     * @param config how prompts are continued
+     * @param precision of products; null for bfloat16 on GPUs, else the weights' type
+     */
+    public TextGenerationTranslator(
+            Tokenizer tokenizer, GenerationConfig config, MatrixPrecision precision) {
+        super(tokenizer, precision);
         this.config = config;
     }
 

@@ -10,6 +10,7 @@ import ai.djl.translate.Translator;
 import ai.djl.translate.TranslatorFactory;
 import ai.djl.util.Pair;
 import dev.recurrent.blocks.LanguageModel;
+import dev.recurrent.blocks.torch.MatrixPrecision;
 import dev.recurrent.zoo.text.Tokenizer;
 import dev.recurrent.zoo.text.Tokenizers;
 import java.io.IOException;
@@ -31,8 +32,9 @@ import java.util.UUID;
  *
  * <p>Arguments set how prompts are continued: {@code max_new_tokens}, {@code temperature}, {@code
  * top_k}, {@code top_p}, {@code repetition_penalty}, {@code seed}, {@code stop}, {@code
- * stop_token_ids}, {@code ignore_eos_token}, {@code prefill_chunk} and {@code do_sample}. The
- * tokenizer is that of the model's folder, and lives as long as the model.
+ * stop_token_ids}, {@code ignore_eos_token}, {@code prefill_chunk} and {@code do_sample}; {@code
+ * precision} sets the type of products: {@code full}, {@code bfloat16} (on GPUs the default) or
+ * {@code float16}. The tokenizer is that of the model's folder, and lives as long as the model.
  */
 public final class TextGenerationTranslatorFactory implements TranslatorFactory {
 
@@ -63,13 +65,14 @@ public final class TextGenerationTranslatorFactory implements TranslatorFactory 
         try {
             GenerationConfig config =
                     GenerationArguments.lenient(GenerationConfig.DEFAULT, arguments);
+            MatrixPrecision precision = GenerationArguments.precision(arguments);
             Tokenizer tokenizer = tokenizer(model);
             if (output == TokenStream.class) {
-                return (Translator<I, O>) new StreamingTextTranslator(tokenizer, config);
+                return (Translator<I, O>) new StreamingTextTranslator(tokenizer, config, precision);
             } else if (output == Output.class) {
-                return (Translator<I, O>) new ServingTranslator(tokenizer, config);
+                return (Translator<I, O>) new ServingTranslator(tokenizer, config, precision);
             }
-            return (Translator<I, O>) new TextGenerationTranslator(tokenizer, config);
+            return (Translator<I, O>) new TextGenerationTranslator(tokenizer, config, precision);
         } catch (IOException | IllegalArgumentException e) {
             throw new TranslateException(e.getMessage(), e);
         }

@@ -9,7 +9,6 @@ import dev.recurrent.blocks.cuda.CudaDevice;
 import dev.recurrent.blocks.cuda.CudaException;
 import dev.recurrent.blocks.cuda.Kernels;
 import dev.recurrent.blocks.rule.Positions;
-import dev.recurrent.blocks.torch.ConvertedWeights;
 import java.util.Arrays;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,9 +24,8 @@ final class TokenSteps implements AutoCloseable {
     /** A first failure may be due to something that CUDA loads when it is first called. */
     private static final int ATTEMPTS = 2;
 
-    private final LanguageModel model;
+    private final PreparedModel model;
     private final ParameterStore store;
-    private final ConvertedWeights weights;
     private final NDManager manager;
     private StepGraph graph;
     private int failures;
@@ -38,14 +36,9 @@ final class TokenSteps implements AutoCloseable {
      *
      * @param manager owner of the state, and the device it lies on
      */
-    TokenSteps(
-            LanguageModel model,
-            ParameterStore store,
-            ConvertedWeights weights,
-            NDManager manager) {
+    TokenSteps(PreparedModel model, ParameterStore store, NDManager manager) {
         this.model = model;
         this.store = store;
-        this.weights = weights;
         this.manager = manager;
     }
 
@@ -64,17 +57,18 @@ final class TokenSteps implements AutoCloseable {
      * @return logits [B, 1, vocabulary] and the state after the tokens
      */
     LanguageModel.Output next(NDArray ids, long[] positions, ModelState state, NDManager owner) {
-        if (Arrays.stream(positions).max().orElseThrow() >= model.capacity(state)) {
-            close();
+        LanguageModel block = model.model();
+        if (Arrays.stream(positions).max().orElseThrow() >= block.capacity(state)) {
+            forget();
         } else if (graph == null && goesOn && failures < ATTEMPTS) {
             Kernels.on(manager.getDevice()).ifPresent(device -> record(device, positions, state));
         }
         goesOn = true;
         if (graph != null) {
-            return new LanguageModel.Output(graph.replay(ids, owner), state);
+            return new LanguageModel.Output(graph.replay(ids, owner), graph.state());
         }
         LanguageModel.Output output =
-                model.step(store, ids, Positions.of(owner, positions.length, 1, positions), state);
+                block.step(store, ids, Positions.of(owner, positions.length, 1, positions), state);
         output.state().attach(manager);
         output.values().attach(owner);
         return output;
@@ -82,7 +76,7 @@ final class TokenSteps implements AutoCloseable {
 
     private void record(CudaDevice device, long[] positions, ModelState state) {
         try {
-            graph = new StepGraph(device, model, store, weights, manager, positions, state);
+            graph = model.step(device, store, positions, state);
         } catch (CudaException e) {
             failures++;
             if (failures == ATTEMPTS) {
@@ -94,14 +88,21 @@ final class TokenSteps implements AutoCloseable {
     /** Forgets the graph: another kind of pass is about to change the state. */
     void interrupt() {
         goesOn = false;
-        close();
+        forget();
     }
 
-    /** Frees the graph. Closing twice is harmless. */
+    private void forget() {
+        if (graph != null) {
+            graph.release(manager);
+            graph = null;
+        }
+    }
+
+    /** Gives the graph back, and the state with it. Closing twice is harmless. */
     @Override
     public void close() {
         if (graph != null) {
-            graph.close();
+            model.giveBack(graph);
             graph = null;
         }
     }
