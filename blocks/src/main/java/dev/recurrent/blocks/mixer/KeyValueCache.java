@@ -182,7 +182,8 @@ record KeyValueCache(long window) {
         return new AttentionState(
                 emptyLike(k, slots),
                 emptyLike(v, slots),
-                Aten.zeros(manager, positions, ScalarType.INT64, k.getDevice()).sub(1L));
+                Aten.zeros(manager, positions, ScalarType.INT64, k.getDevice())
+                        .sub(Scalars.ofLong(1)));
     }
 
     private static NDArray emptyLike(NDArray x, long slots) {
@@ -201,7 +202,8 @@ record KeyValueCache(long window) {
                         new Restarts(),
                         () -> positions.documents().max(new int[] {1}, true).gt(0L)); // [B, 1]
         NDArray kept = restarts.logicalNot().toType(DataType.INT64, false);
-        return held.add(1L).mul(kept).sub(1L); // [B, L]
+        NDArray one = Scalars.ofLong(1);
+        return held.add(one).mul(kept).sub(one); // [B, L]
     }
 
     /** Returns the slot of each token, 0 for one that is not kept: int64 [B, T]. */
