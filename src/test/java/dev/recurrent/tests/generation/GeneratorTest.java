@@ -285,6 +285,28 @@ class GeneratorTest {
         assertNothingHeld();
     }
 
+    @Test
+    void aPreparedModelOutlivesWhoeverStillUsesIt() {
+        GenerationConfig config = greedy().build();
+        String wanted = generator.generate("abc", config).text();
+        int held = root.getManagedArrays().size();
+        PreparedModel prepared = new PreparedModel(model, MatrixPrecision.FULL, root);
+        TokenStream text = new Generator(prepared, TOKENIZER, manager).stream("abc", config);
+        StringBuilder all = new StringBuilder(text.next());
+        NDManager abandoned = manager.newSubManager();
+        new Generator(prepared, TOKENIZER, abandoned).stream("abc", config).next();
+        prepared.close();
+        prepared.close();
+        abandoned.close();
+        text.forEachRemaining(all::append);
+        assertThat(all).hasToString(wanted);
+        assertThat(root.getManagedArrays()).hasSize(held);
+        assertThatThrownBy(() -> new Generator(prepared, TOKENIZER, manager).stream("abc", config))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("closed");
+        assertNothingHeld();
+    }
+
     /** Neither arrays nor empty managers. */
     private static void assertNothingHeld() {
         assertThat(manager.getManagedArrays()).isEmpty();

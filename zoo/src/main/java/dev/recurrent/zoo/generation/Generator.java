@@ -51,7 +51,7 @@ public final class Generator {
     /**
      * Constructs a generator.
      *
-     * @param models gives each call a model that it closes
+     * @param models gives each call a model to use
      */
     Generator(Supplier<PreparedModel> models, Tokenizer tokenizer, NDManager manager) {
         this.models = models;

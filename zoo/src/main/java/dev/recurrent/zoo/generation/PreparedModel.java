@@ -31,6 +31,7 @@ public final class PreparedModel implements AutoCloseable {
     private final long mostIdleBytes;
     private final Deque<StepGraph> idle = new ArrayDeque<>();
     private int users = 1;
+    private boolean closed;
 
     /**
      * Prepares a model; nothing is converted yet.
@@ -56,8 +57,15 @@ public final class PreparedModel implements AutoCloseable {
         return manager;
     }
 
-    /** Returns this for another user, who closes it too. */
+    /**
+     * Returns this for another user, who ends the use by {@link #release}.
+     *
+     * @throws IllegalStateException if it is closed
+     */
     synchronized PreparedModel share() {
+        if (closed || !isOpen()) {
+            throw new IllegalStateException("The prepared model is closed");
+        }
         users++;
         return this;
     }
@@ -118,12 +126,20 @@ public final class PreparedModel implements AutoCloseable {
         return manager.isOpen();
     }
 
-    /** Frees everything when generations that are under way have ended. */
-    @Override
-    public synchronized void close() {
+    /** Ends a use. */
+    synchronized void release() {
         if (--users == 0) {
             idle.clear();
             manager.close();
+        }
+    }
+
+    /** Frees everything when generations that are under way have ended. */
+    @Override
+    public synchronized void close() {
+        if (!closed) {
+            closed = true;
+            release();
         }
     }
 }

@@ -323,7 +323,7 @@ public final class Session implements AutoCloseable {
 
     private void release() {
         steps.close();
-        prepared.close();
+        prepared.release();
     }
 
     /** Runs a pass in a manager of its own, which replaces that of the pass before. */
