@@ -39,14 +39,17 @@ final class ServedModels {
         NDManager manager = ctx.getPredictorManager();
         MatrixPrecision type =
                 precision == null ? MatrixPrecision.usual(manager.getDevice()) : precision;
-        if (model.isTrained()) {
-            return new Generator(() -> new PreparedModel(model, type, manager), tokenizer, manager);
-        }
-        PreparedModel prepared = prepared(model, type, ctx.getModel().getNDManager());
-        return new Generator(prepared, tokenizer, manager);
+        NDManager owner = ctx.getModel().getNDManager();
+        return new Generator(
+                () ->
+                        model.isTrained()
+                                ? new PreparedModel(model, type, manager)
+                                : shared(model, type, owner),
+                tokenizer,
+                manager);
     }
 
-    private synchronized PreparedModel prepared(
+    private synchronized PreparedModel shared(
             LanguageModel model, MatrixPrecision type, NDManager owner) {
         served.values().removeIf(known -> !known.prepared().isOpen());
         List<NDArray> weights =
@@ -60,7 +63,7 @@ final class ServedModels {
             known = new Served(new PreparedModel(model, type, owner), weights);
             served.put(model, known);
         }
-        return known.prepared();
+        return known.prepared().share();
     }
 
     /** Compares tensors, not what is in them. */
